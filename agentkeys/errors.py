@@ -1,0 +1,223 @@
+"""Everything that can go wrong, as one tree.
+
+AgentkeysError
+├── ConfigError                 the configuration is wrong, and where
+│   ├── UnknownProfile
+│   ├── UnknownIdentity
+│   └── ConfigMismatch          client and daemon were started with different settings
+├── VaultError                  the OS keyring
+│   ├── VaultLocked
+│   └── VaultUnavailable
+├── TokenError                  no web identity token could be had, or it must not be used
+│   ├── LoginRequired
+│   ├── LoginFailed
+│   ├── BrokerUnreachable
+│   ├── BrokerRefused
+│   ├── TokenInvalid            not a token that any store could take
+│   └── TokenUnconfined         a good token that would not confine its user
+├── StsError                    the STS call
+│   ├── StsUnreachable
+│   ├── StsBusy                 asked to come back later
+│   ├── StsTokenRefused         a fresh token may help
+│   ├── StsRefused              only a person can help
+│   └── StsAnswerInvalid        an answer that is none
+├── AuditError
+├── SandboxError
+└── DaemonError                 between a client and the daemon
+    ├── DaemonNotRunning
+    ├── DaemonTimeout
+    ├── ProtocolError           an answer or a request that breaks the local protocol
+    ├── PeerRefused
+    └── RemoteError             whatever the daemon answered, as it said it
+
+Every error says what happened (`message`), what to do about it (`hint`), a stable `code` for
+programs, and whether asking again can help (`retryable`). Messages are lower case, have no full
+stop and never hold a secret.
+"""
+
+from __future__ import annotations
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_USER_MUST_ACT = 3
+EXIT_NO_DAEMON = 4
+
+
+class AgentkeysError(Exception):
+    """The root; `except AgentkeysError` catches whatever this library raises on purpose."""
+
+    code = "error"
+    retryable = False
+    exit_status = EXIT_ERROR
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(AgentkeysError):
+    """The configuration cannot be used; the message names the file and the key."""
+
+    code = "config_invalid"
+
+
+class UnknownProfile(ConfigError):
+    code = "unknown_profile"
+
+
+class UnknownIdentity(ConfigError):
+    code = "unknown_identity"
+
+
+class ConfigMismatch(ConfigError):
+    code = "config_mismatch"
+
+
+class VaultError(AgentkeysError):
+    """The OS keyring did not do what it was asked."""
+
+    code = "vault_error"
+
+
+class VaultLocked(VaultError):
+    code = "vault_locked"
+    exit_status = EXIT_USER_MUST_ACT
+
+
+class VaultUnavailable(VaultError):
+    code = "vault_unavailable"
+
+
+class TokenError(AgentkeysError):
+    """No usable web identity token."""
+
+    code = "token_error"
+
+
+class LoginRequired(TokenError):
+    code = "login_required"
+    exit_status = EXIT_USER_MUST_ACT
+
+
+class LoginFailed(TokenError):
+    code = "login_failed"
+    exit_status = EXIT_USER_MUST_ACT
+
+
+class BrokerUnreachable(TokenError):
+    code = "broker_unreachable"
+    retryable = True
+
+
+class BrokerRefused(TokenError):
+    code = "broker_refused"
+
+
+class TokenInvalid(TokenError):
+    code = "token_invalid"
+
+
+class TokenUnconfined(TokenError):
+    code = "token_unconfined"
+
+
+class StsError(AgentkeysError):
+    """AssumeRoleWithWebIdentity gave no credentials.
+
+    `sts_code` and `request_id` are the store's own words, where it said any.
+    """
+
+    code = "sts_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        sts_code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.sts_code = sts_code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        """Seconds the store asked us to wait, or None."""
+
+
+class StsUnreachable(StsError):
+    code = "sts_unreachable"
+    retryable = True
+
+
+class StsBusy(StsError):
+    code = "sts_busy"
+    retryable = True
+
+
+class StsTokenRefused(StsError):
+    code = "sts_token_refused"
+
+
+class StsRefused(StsError):
+    code = "sts_refused"
+
+
+class StsAnswerInvalid(StsError):
+    code = "sts_answer_invalid"
+
+
+class AuditError(AgentkeysError):
+    """The ledger could not be written or read."""
+
+    code = "audit_error"
+
+
+class SandboxError(AgentkeysError):
+    """The local broker and store could not be started, or are not what they should be."""
+
+    code = "sandbox_error"
+
+
+class DaemonError(AgentkeysError):
+    """A client and the daemon did not understand each other."""
+
+    code = "daemon_error"
+
+
+class DaemonNotRunning(DaemonError):
+    code = "daemon_not_running"
+    exit_status = EXIT_NO_DAEMON
+
+
+class DaemonTimeout(DaemonError):
+    code = "daemon_timeout"
+    retryable = True
+
+
+class ProtocolError(DaemonError):
+    code = "protocol_error"
+
+
+class PeerRefused(DaemonError):
+    code = "peer_refused"
+
+
+class RemoteError(DaemonError):
+    """A refusal as the daemon worded it."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "", retryable: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.retryable = retryable
+        if code in USER_MUST_ACT:
+            self.exit_status = EXIT_USER_MUST_ACT
+
+
+USER_MUST_ACT = frozenset(
+    error.code
+    for error in (VaultLocked, LoginRequired, LoginFailed)
+    if error.exit_status == EXIT_USER_MUST_ACT
+)
+"""The codes that only a person can answer, by logging in or unlocking."""

@@ -1,0 +1,1 @@
+"""The command line, exec and the credential_process shim."""
