@@ -14,7 +14,8 @@ AgentkeysError
 │   ├── BrokerUnreachable
 │   ├── BrokerRefused
 │   ├── TokenInvalid            not a token that any store could take
-│   └── TokenUnconfined         a good token that would not confine its user
+│   ├── TokenUnconfined         a good token that would not confine its user
+│   └── WrongIdentity           a good token of somebody else than the profile is pinned to
 ├── StsError                    the STS call
 │   ├── StsUnreachable
 │   ├── StsBusy                 asked to come back later
@@ -25,7 +26,7 @@ AgentkeysError
 ├── SandboxError
 └── DaemonError                 between a client and the daemon
     ├── DaemonNotRunning
-    ├── DaemonTimeout
+    ├── DaemonTimeout           no answer in time, from the daemon or to it
     ├── ProtocolError           an answer or a request that breaks the local protocol
     ├── PeerRefused
     └── RemoteError             whatever the daemon answered, as it said it
@@ -120,6 +121,10 @@ class TokenInvalid(TokenError):
 
 class TokenUnconfined(TokenError):
     code = "token_unconfined"
+
+
+class WrongIdentity(TokenError):
+    code = "wrong_identity"
 
 
 class StsError(AgentkeysError):

@@ -1,0 +1,102 @@
+"""The ledger: one line for everything that concerns credentials, and never a secret in it.
+
+`audit/ledger.jsonl` in the state folder, mode 0600, appended to only, one JSON object a line. The
+names of requester, role, duration, outcome and session name are those of the broker's own rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from agentkeys.clock import Clock, format_utc
+from agentkeys.errors import AuditError
+from agentkeys.paths import private_folder
+
+__all__ = ["AuditRecord", "FileLedger", "Ledger"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One event. What does not apply, or is not known, is None and null in the file."""
+
+    event: str
+    """mint, serve, refuse, login, logout, forget, run_start, run_end or break_glass."""
+    outcome: str = "ok"
+    outcome_detail: str | None = None
+    error_code: str | None = None
+    identity: str | None = None
+    subject: str | None = None
+    requester_wallet: str | None = None
+    requester_token_hash: str | None = None
+    """Lower-case hex SHA-256 of the broker session, as in the broker's rows."""
+    profile: str | None = None
+    store: str | None = None
+    requested_role: str | None = None
+    sts_session_name: str | None = None
+    run_id: str | None = None
+    uid: int | None = None
+    pid: int | None = None
+    exe: str | None = None
+    parent_exe: str | None = None
+    cwd: str | None = None
+    session_duration_seconds: int | None = None
+    duration_got: int | None = None
+    policy_hash: str | None = None
+    access_key_id: str | None = None
+    sts_request_id: str | None = None
+    expires_at: datetime | None = None
+
+
+class Ledger(Protocol):
+    """Takes audit records."""
+
+    def append(self, record: AuditRecord) -> None:
+        """Returns when the line is written; raises AuditError."""
+        ...
+
+
+class FileLedger:
+    """The ledger as a file, which survives being moved away: every append opens it anew."""
+
+    def __init__(self, *, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+
+    def append(self, record: AuditRecord) -> None:
+        line = json.dumps(self._document(record), ensure_ascii=False) + "\n"
+        try:
+            descriptor = self._open()
+            try:
+                # One write, so that lines of two processes never mix.
+                os.write(descriptor, line.encode("utf-8", "replace"))
+            finally:
+                os.close(descriptor)
+        except OSError as problem:
+            raise AuditError(
+                f"the ledger {self._path} cannot be written: {problem.strerror}",
+                hint="make room on the disk, or make the folder writable",
+            ) from problem
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(self._path, flags, 0o600)
+        except FileNotFoundError:
+            private_folder(self._path.parent)
+            return os.open(self._path, flags, 0o600)
+
+    def _document(self, record: AuditRecord) -> dict[str, object]:
+        document: dict[str, object] = {
+            "time": format_utc(self._clock.now()),
+            "event_id": secrets.token_hex(8),
+        }
+        for field in fields(record):
+            value = getattr(record, field.name)
+            document[field.name] = format_utc(value) if isinstance(value, datetime) else value
+        return document

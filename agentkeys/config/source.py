@@ -1,0 +1,141 @@
+"""Finds the configuration, reads it, and reads it again when it has changed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from agentkeys.config.parse import parse_config
+from agentkeys.config.values import Config
+from agentkeys.errors import ConfigError
+from agentkeys.paths import Paths
+from agentkeys.sandbox_record import is_live, load_sandbox_record
+
+__all__ = ["ConfigSource"]
+
+MAX_CONFIG_BYTES = 1_000_000
+_NOTHING = Config("none", None, None, MappingProxyType({}), MappingProxyType({}))
+Signature = tuple[object, ...]
+
+
+class ConfigSource:
+    """The configuration as it stands now.
+
+    In order: the file that AGENTKEYS_CONFIG names, the user's own file, AGENTKEYS_BROKER_URL with
+    AGENTKEYS_DATA_ROLE_ARN, a running sandbox. A running sandbox's profiles are there in any case;
+    its default profile counts only where nothing else is configured.
+    """
+
+    def __init__(self, *, environ: Mapping[str, str], paths: Paths) -> None:
+        self._environ = environ
+        self._paths = paths
+        self._signature: Signature | None = None
+        self._config = _NOTHING
+
+    def current(self) -> Config:
+        """Raises ConfigError while the file is wrong; costs two `stat` while nothing changes."""
+        signature = self._look()
+        if signature != self._signature:
+            self._config = self._read()
+            self._signature = signature
+        return self._config
+
+    def _look(self) -> Signature:
+        record = load_sandbox_record(self._paths.sandbox)
+        return (
+            _file_signature(self._paths.config),
+            _file_signature(self._paths.sandbox / "config.toml"),
+            record is not None and is_live(record),
+        )
+
+    def _read(self) -> Config:
+        return _with_sandbox(self._own(), self._sandbox())
+
+    def _own(self) -> Config:
+        named = bool(self._environ.get("AGENTKEYS_CONFIG"))
+        path = self._paths.config
+        if named or path.exists():
+            return parse_config(_read_trusted(path), file=str(path), origin=str(path), path=path)
+        url = self._environ.get("AGENTKEYS_BROKER_URL")
+        if url:
+            return _from_environment(url, self._environ.get("AGENTKEYS_DATA_ROLE_ARN"))
+        return _NOTHING
+
+    def _sandbox(self) -> Config | None:
+        record = load_sandbox_record(self._paths.sandbox)
+        if record is None or not is_live(record):
+            return None
+        path = self._paths.sandbox / "config.toml"
+        return parse_config(_read_trusted(path), file=str(path), origin="sandbox", path=path)
+
+
+def _with_sandbox(own: Config, sandbox: Config | None) -> Config:
+    if sandbox is None:
+        return own
+    if own is _NOTHING:
+        return sandbox
+    return replace(
+        own,
+        identities=MappingProxyType({**sandbox.identities, **own.identities}),
+        profiles=MappingProxyType({**sandbox.profiles, **own.profiles}),
+    )
+
+
+def _from_environment(url: str, role_arn: str | None) -> Config:
+    if not role_arn:
+        raise ConfigError(
+            "AGENTKEYS_BROKER_URL is set but AGENTKEYS_DATA_ROLE_ARN is not",
+            hint="set AGENTKEYS_DATA_ROLE_ARN to the role to assume, or run: agentkeys init",
+        )
+    text = (
+        f'default_profile = "default"\n'
+        f'[identities.default]\nsource = "broker"\nurl = {_toml(url)}\n'
+        f'[profiles.default]\nidentity = "default"\nrole_arn = {_toml(role_arn)}\n'
+    )
+    return parse_config(text, file="the environment", origin="environment", path=None)
+
+
+def _toml(text: str) -> str:
+    """`text` as a TOML basic string."""
+    escaped = "".join(
+        char if char.isprintable() and char not in '"\\' else f"\\U{ord(char):08X}"
+        for char in text
+        if not 0xD800 <= ord(char) <= 0xDFFF
+    )
+    return f'"{escaped}"'
+
+
+def _read_trusted(path: Path) -> str:
+    """The file's text; refuses one that somebody else could have written."""
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            content = file.read(MAX_CONFIG_BYTES + 1)
+    except OSError as problem:
+        raise ConfigError(
+            f"the configuration {path} cannot be read: {problem.strerror}",
+            hint="check AGENTKEYS_CONFIG, or run: agentkeys init",
+        ) from problem
+    if found.st_uid not in (os.getuid(), 0) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigError(
+            f"the configuration {path} is another user's or writable by others",
+            hint=f"run: chmod go-w {path}",
+        )
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"the configuration {path} is over a megabyte", hint="check its content")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"the configuration {path} is not UTF-8", hint="save it so") from problem
+
+
+def _file_signature(path: Path) -> Signature | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode, found.st_uid)

@@ -1,0 +1,148 @@
+"""Reads typed values out of a parsed TOML table and says exactly where one is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from agentkeys.errors import ConfigError
+
+__all__ = ["Table", "nearest", "parse_duration"]
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """The known name that `name` was most likely meant to be."""
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.5)), None)
+
+
+def parse_duration(text: str) -> timedelta:
+    """From `1h`, `90m`, `1h30m` or `900s`; ValueError otherwise, for zero too."""
+    found = _DURATION.fullmatch(text)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    if not duration:
+        raise ValueError(text)
+    return duration
+
+
+class Table:
+    """One table of a configuration file, such as `profiles.data`.
+
+    Every reader raises ConfigError naming the file, the key and what would be right.
+    """
+
+    def __init__(self, values: Mapping[str, Any], *, file: str, path: str = "") -> None:
+        self._values = values
+        self._file = file
+        self._path = path
+
+    def refuse(self, key: str, problem: str, hint: str) -> ConfigError:
+        """The error to raise about `key`."""
+        return ConfigError(f"{self._file}: {self._full(key)} {problem}", hint=hint)
+
+    def only(self, *known: str) -> None:
+        """Refuses any key that is not among `known`, naming the nearest one."""
+        for key in self._values:
+            if key not in known:
+                guess = nearest(key, known)
+                raise self.refuse(
+                    key,
+                    "is not a known key",
+                    f"did you mean {guess}?" if guess else f"known keys: {', '.join(known)}",
+                )
+
+    def string(self, key: str) -> str | None:
+        """A non-empty string of printable characters, or None where the key is absent."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self.refuse(
+                key, f"is {_kind(value)}, not a string", f'write {key} = "…" in quotes'
+            )
+        if not value or not value.isprintable():
+            raise self.refuse(
+                key, "is empty or has control characters", "give it a value or remove the line"
+            )
+        return value
+
+    def required(self, key: str) -> str:
+        """A string that must be there."""
+        value = self.string(key)
+        if value is None:
+            raise self.refuse(key, "is missing", f'add {key} = "…"')
+        return value
+
+    def duration(self, key: str) -> timedelta | None:
+        value = self.string(key)
+        try:
+            return None if value is None else parse_duration(value)
+        except (ValueError, OverflowError):
+            raise self.refuse(
+                key, f"is not a duration: {value!r}", 'write it as "15m", "1h" or "900s"'
+            ) from None
+
+    def url(self, key: str) -> str | None:
+        """An http(s) base URL without user, query or closing slash; http only for loopback."""
+        value = self.string(key)
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        try:
+            valid = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            valid = False
+        if parts.scheme not in ("http", "https") or not valid or parts.query or parts.fragment:
+            raise self.refuse(key, f"is not a base URL: {value!r}", "write https://host[:port]")
+        if parts.username is not None or parts.password is not None:
+            raise self.refuse(key, "holds a user name or a password", "write https://host[:port]")
+        if parts.scheme == "http" and not _is_loopback_name(parts.hostname or ""):
+            raise self.refuse(
+                key,
+                f"uses http:// for {parts.hostname}, which is not this machine",
+                "use https://, since tokens and keys travel there",
+            )
+        return value.rstrip("/")
+
+    def tables(self, key: str) -> dict[str, Table]:
+        """The named tables below `key`, such as every `[profiles.NAME]`."""
+        values = self._values.get(key, {})
+        if not isinstance(values, dict):
+            raise self.refuse(key, f"is {_kind(values)}, not a table", f"write [{key}.NAME]")
+        return {name: self._table(key, name, value) for name, value in values.items()}
+
+    def _table(self, key: str, name: str, value: Any) -> Table:
+        if not _NAME.fullmatch(name):
+            raise self.refuse(
+                f"{key}.{name}",
+                "is not a usable name",
+                "use letters, digits, dot, dash, underscore",
+            )
+        if not isinstance(value, dict):
+            raise self.refuse(
+                f"{key}.{name}", f"is {_kind(value)}, not a table", f"write [{key}.{name}]"
+            )
+        return Table(value, file=self._file, path=f"{self._full(key)}.{name}")
+
+    def _full(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+
+def _is_loopback_name(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _kind(value: object) -> str:
+    kinds = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    return kinds.get(type(value), "a date")

@@ -1,0 +1,126 @@
+"""What a configuration says, once it is known to be sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from agentkeys.config.tables import nearest
+from agentkeys.errors import UnknownIdentity, UnknownProfile
+from agentkeys.models import Confinement, RoleArn
+from agentkeys.stores import StoreKind
+
+__all__ = ["BrokerIdentity", "Config", "Identity", "Profile", "SandboxIdentity", "Store"]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerIdentity:
+    """Somebody who logs in at an agentKeys broker."""
+
+    name: str
+    url: str
+    audience: str
+    """The `aud` that the broker's tokens must carry."""
+    signer_url: str | None
+    """Where the broker keeps managed wallets; None when people sign with a wallet of their own."""
+
+    source = "broker"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxIdentity(BrokerIdentity):
+    """The made-up user of a local sandbox, who logs in by itself."""
+
+    email: str
+
+    source = "sandbox"
+
+
+Identity = BrokerIdentity | SandboxIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An STS and an S3; `aws` finds its own endpoints."""
+
+    name: str
+    kind: StoreKind
+    sts_endpoint: str | None
+    s3_endpoint: str | None
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The credentials that a program asks for: who, where, and as what."""
+
+    name: str
+    identity: Identity
+    store: Store
+    role_arn: RoleArn | None
+    region: str | None
+    """None where neither profile nor store names one."""
+    duration: timedelta
+    """What is asked of the STS; the store may give less."""
+    bucket: str | None
+    prefix: str | None
+    """With `{wallet}`, `{omni}`, `{sub}` and `{claim:NAME}` still in place."""
+    confine: Confinement
+    expect_wallet: str | None
+    expect_subject: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration; every profile in it refers to identities and stores that exist."""
+
+    origin: str
+    """Where it came from, for people: a path, `environment`, `sandbox` or `none`."""
+    path: Path | None
+    default_profile: str | None
+    identities: Mapping[str, Identity]
+    profiles: Mapping[str, Profile]
+
+    def profile(self, name: str | None) -> Profile:
+        """The named profile, or the default one; raises UnknownProfile."""
+        wanted = name or self.default_profile
+        if wanted is None:
+            raise self._no_default()
+        found = self.profiles.get(wanted)
+        if found is None:
+            guess = nearest(wanted, self.profiles)
+            listed = ", ".join(self.profiles) or "none"
+            raise UnknownProfile(
+                f"there is no profile {wanted!r}",
+                hint=f"did you mean {guess}?" if guess else f"configured profiles: {listed}",
+            )
+        return found
+
+    def identity(self, name: str | None) -> Identity:
+        """The named identity, or the default profile's; raises UnknownIdentity, UnknownProfile."""
+        if name is None:
+            if len(self.identities) == 1 and self.default_profile is None:
+                return next(iter(self.identities.values()))
+            return self.profile(None).identity
+        found = self.identities.get(name)
+        if found is None:
+            guess = nearest(name, self.identities)
+            listed = ", ".join(self.identities) or "none"
+            raise UnknownIdentity(
+                f"there is no identity {name!r}",
+                hint=f"did you mean {guess}?" if guess else f"configured identities: {listed}",
+            )
+        return found
+
+    def _no_default(self) -> UnknownProfile:
+        if self.profiles:
+            return UnknownProfile(
+                "no profile is named and there is no default one",
+                hint=f"add --profile ({', '.join(self.profiles)}) or set default_profile",
+            )
+        return UnknownProfile(
+            "nothing is configured yet",
+            hint="run: agentkeys init, or try it out with: agentkeys sandbox start",
+        )

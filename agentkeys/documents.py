@@ -1,0 +1,66 @@
+"""What programs are handed: the credential_process document and a child's variables.
+
+Sources: AWS SDKs and Tools Reference Guide, "Process credential provider", and the environment
+variables that the AWS SDKs read.
+"""
+
+from __future__ import annotations
+
+import json
+
+from agentkeys.clock import format_utc
+from agentkeys.config import Profile
+from agentkeys.leases import Lease
+from agentkeys.prefix import render_prefix
+
+__all__ = ["DEFAULT_REGION", "credential_process_document", "exec_variables"]
+
+DEFAULT_REGION = "us-east-1"
+
+
+def credential_process_document(lease: Lease) -> bytes:
+    """The document as a line of JSON. Holds secrets."""
+    credentials = lease.credentials
+    document = {
+        "Version": 1,
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key.reveal(),
+        "SessionToken": credentials.session_token.reveal(),
+        "Expiration": format_utc(credentials.expires_at),
+    }
+    return json.dumps(document).encode() + b"\n"
+
+
+def exec_variables(
+    profile: Profile, lease: Lease, *, inherited_region: str | None
+) -> dict[str, str]:
+    """The variables that a run of `profile` gets, secrets in the clear.
+
+    Raises TokenUnconfined when the profile's prefix cannot be made of the token's claims.
+    """
+    credentials = lease.credentials
+    region = profile.region or inherited_region or DEFAULT_REGION
+    variables = {
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key.reveal(),
+        "AWS_SESSION_TOKEN": credentials.session_token.reveal(),
+        "AWS_CREDENTIAL_EXPIRATION": format_utc(credentials.expires_at),
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AGENTKEYS_PROFILE": profile.name,
+    }
+    if profile.store.s3_endpoint:
+        variables["AWS_ENDPOINT_URL_S3"] = profile.store.s3_endpoint
+        variables["AWS_ENDPOINT_URL"] = profile.store.s3_endpoint
+    return variables | _place(profile, lease)
+
+
+def _place(profile: Profile, lease: Lease) -> dict[str, str]:
+    """Where a child lives: its user's wallet, bucket and prefix, as far as they are known."""
+    place = {
+        "AGENTKEYS_USER_WALLET": lease.claims.get("agentkeys_user_wallet"),
+        "AGENTKEYS_S3_BUCKET": profile.bucket,
+        "AGENTKEYS_S3_PREFIX": profile.prefix and render_prefix(profile.prefix, lease.claims),
+    }
+    return {name: value for name, value in place.items() if value}

@@ -1,0 +1,143 @@
+"""What is held for one identity: its broker session and its leases, in memory and in the vault.
+
+Memory is what requests are answered from. The vault is read once and written after every change,
+so that a restarted daemon goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from agentkeys.clock import Clock
+from agentkeys.errors import LoginRequired, VaultError
+from agentkeys.kept import Kept, decode_kept, encode_kept
+from agentkeys.leases.lease import Lease
+from agentkeys.secret import Secret
+from agentkeys.sessions import BrokerSession
+from agentkeys.vault import Vault
+
+__all__ = ["Keeper"]
+
+
+class Keeper:
+    """Holds one identity's session and leases.
+
+    A failing vault never costs what is in memory: writing goes on failing quietly, and `trouble`
+    says why until a write succeeds.
+    """
+
+    def __init__(self, *, identity: str, account: str, vault: Vault, clock: Clock) -> None:
+        self.identity = identity
+        self.trouble: VaultError | None = None
+        self._account = account
+        self._vault = vault
+        self._clock = clock
+        self._session: BrokerSession | None = None
+        self._refused: BrokerSession | None = None
+        self._leases: dict[str, Lease] = {}
+        self._loaded = False
+        self._loading = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self._writes: set[asyncio.Task[None]] = set()
+
+    @property
+    def held_session(self) -> BrokerSession | None:
+        """The session in memory, over or not, without asking the vault."""
+        return self._session
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the vault has been read, so that no session means that there is none."""
+        return self._loaded
+
+    @property
+    def held_leases(self) -> Mapping[str, Lease]:
+        """The leases in memory by the digest of their key."""
+        return self._leases
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the broker has said no to the held session."""
+        return self._session is not None and self._session is self._refused
+
+    async def load(self) -> None:
+        """Reads the vault, once; raises VaultError while that is impossible."""
+        async with self._loading:
+            if self._loaded:
+                return
+            blob = await self._vault.load(self._account)
+            if not self._loaded:
+                kept = decode_kept(blob, now=self._clock.now())
+                self._session, self._leases = kept.session, dict(kept.leases)
+                self._loaded = True
+
+    async def last_session(self) -> BrokerSession:
+        """The session, over or not; raises LoginRequired, VaultError."""
+        await self.load()
+        if self._session is None:
+            raise self._login_required(f"nobody is logged in as {self.identity}")
+        return self._session
+
+    async def session(self) -> BrokerSession:
+        """A session to mint with; raises LoginRequired, VaultError."""
+        session = await self.last_session()
+        if session.is_over(self._clock.now()):
+            raise self._login_required(f"the session of {self.identity} has expired")
+        if self.is_refused:
+            raise self._login_required(f"the broker no longer accepts {self.identity}'s session")
+        return session
+
+    def refuse_session(self, session: BrokerSession) -> None:
+        """Remembers that the broker no longer takes `session`; it stays kept, unused."""
+        if session is self._session:
+            self._refused = session
+
+    async def keep_session(self, session: BrokerSession) -> None:
+        """Replaces the session; leases of another user go with the old one.
+
+        Returns when it is written; where the vault fails, `trouble` says so.
+        """
+        previous, self._session = self._session, session
+        if previous is None or previous.subject != session.subject:
+            self._leases.clear()
+        self._loaded = True
+        await self._write()
+
+    async def forget_session(self) -> None:
+        """Drops session and leases, here and in the vault; raises VaultError if they stay there."""
+        self._session = None
+        self._leases.clear()
+        self._loaded = True
+        async with self._writing:
+            await self._vault.delete(self._account)
+
+    def keep_lease(self, digest: str, lease: Lease) -> None:
+        """Keeps a lease; it is served at once and written behind."""
+        self._leases[digest] = lease
+        task = asyncio.get_running_loop().create_task(self._write())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def flush(self) -> None:
+        """Waits for writes under way."""
+        await asyncio.gather(*self._writes)
+
+    async def _write(self) -> None:
+        async with self._writing:
+            now = self._clock.now()
+            self._leases = {
+                digest: lease
+                for digest, lease in self._leases.items()
+                if lease.credentials.expires_at > now
+            }
+            blob: Secret = encode_kept(Kept(self._session, self._leases))
+            try:
+                await self._vault.save(self._account, blob)
+            except VaultError as problem:
+                self.trouble = problem
+            else:
+                self.trouble = None
+
+    def _login_required(self, message: str) -> LoginRequired:
+        return LoginRequired(message, hint=f"run: agentkeys login {self.identity}")

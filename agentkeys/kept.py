@@ -1,0 +1,114 @@
+"""The vault entry of one identity: one JSON document, version 1, secrets and all.
+
+{"version": 1,
+ "session": {"url": …, "jwt": …} or null,
+ "leases": {DIGEST: {"access_key_id": …, "secret_access_key": …, "session_token": …,
+                     "expires_at": …, "minted_at": …, "role_session_name": …, "subject": …,
+                     "claims": {…}, "sts_request_id": …}}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agentkeys.clock import format_utc, parse_utc
+from agentkeys.errors import LoginFailed
+from agentkeys.leases.lease import Lease
+from agentkeys.models import TemporaryCredentials
+from agentkeys.secret import Secret
+from agentkeys.sessions import BrokerSession, parse_broker_session
+
+__all__ = ["Kept", "decode_kept", "encode_kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a vault entry holds; leases by the digest of their key."""
+
+    session: BrokerSession | None
+    leases: Mapping[str, Lease]
+
+
+def encode_kept(kept: Kept) -> Secret:
+    session = kept.session
+    document = {
+        "version": 1,
+        "session": session and {"url": session.url, "jwt": session.jwt.reveal()},
+        "leases": {digest: _encode_lease(lease) for digest, lease in kept.leases.items()},
+    }
+    return Secret(json.dumps(document))
+
+
+def decode_kept(blob: Secret | None, *, now: datetime) -> Kept:
+    """Reads an entry; whatever in it is expired or not understood counts as absent.
+
+    An entry of another version cannot be repaired by anyone: a new login replaces it.
+    """
+    document = _document(blob)
+    return Kept(_session(document.get("session")), _leases(document.get("leases"), now))
+
+
+def _document(blob: Secret | None) -> dict[str, Any]:
+    try:
+        document = json.loads(blob.reveal()) if blob is not None else {}
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) and document.get("version") == 1 else {}
+
+
+def _session(value: object) -> BrokerSession | None:
+    if not isinstance(value, dict):
+        return None
+    try:
+        return parse_broker_session(Secret(str(value["jwt"])), url=str(value["url"]))
+    except (KeyError, LoginFailed):
+        return None
+
+
+def _leases(values: object, now: datetime) -> dict[str, Lease]:
+    if not isinstance(values, dict):
+        return {}
+    found = ((digest, _lease(value)) for digest, value in values.items())
+    return {digest: lease for digest, lease in found if lease and _alive(lease, now)}
+
+
+def _alive(lease: Lease, now: datetime) -> bool:
+    return lease.credentials.expires_at > now
+
+
+def _encode_lease(lease: Lease) -> dict[str, Any]:
+    credentials = lease.credentials
+    return {
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key.reveal(),
+        "session_token": credentials.session_token.reveal(),
+        "expires_at": format_utc(credentials.expires_at),
+        "minted_at": format_utc(lease.minted_at),
+        "role_session_name": lease.role_session_name,
+        "subject": lease.subject,
+        "claims": dict(lease.claims),
+        "sts_request_id": lease.sts_request_id,
+    }
+
+
+def _lease(value: Any) -> Lease | None:
+    try:
+        return Lease(
+            credentials=TemporaryCredentials(
+                access_key_id=str(value["access_key_id"]),
+                secret_access_key=Secret(str(value["secret_access_key"])),
+                session_token=Secret(str(value["session_token"])),
+                expires_at=parse_utc(value["expires_at"]),
+            ),
+            minted_at=parse_utc(value["minted_at"]),
+            role_session_name=str(value["role_session_name"]),
+            subject=str(value["subject"]),
+            claims={str(name): str(claim) for name, claim in value["claims"].items()},
+            sts_request_id=value.get("sts_request_id"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None

@@ -1,0 +1,160 @@
+"""Makes one lease: a token, the checks, the STS call, and the few retries that can help."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from agentkeys.clock import Clock
+from agentkeys.config import Profile
+from agentkeys.confinement import check_confined
+from agentkeys.errors import (
+    AgentkeysError,
+    DaemonTimeout,
+    StsError,
+    StsTokenRefused,
+    TokenUnconfined,
+    WrongIdentity,
+)
+from agentkeys.leases.lease import Lease
+from agentkeys.models import AssumedRole, WebIdentityToken
+from agentkeys.sts import AssumeRoleRequest, role_session_name
+from agentkeys.tokens import TokenSource
+
+__all__ = ["WALLET_CLAIM", "Exchange", "Minter", "check_expected"]
+
+MINT_LIMIT = timedelta(seconds=20)
+"""A mint ends before its waiting clients do, so that they hear why it failed."""
+
+ATTEMPTS = 3
+WALLET_CLAIM = "agentkeys_user_wallet"
+
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Exchange(Protocol):
+    """Trades a token for credentials at one STS, with one call each time."""
+
+    async def assume_role_with_web_identity(self, request: AssumeRoleRequest) -> AssumedRole: ...
+
+
+class Minter:
+    """Mints leases. It keeps nothing: whoever calls it twice gets two leases."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+
+    async def mint(self, profile: Profile, source: TokenSource, exchange: Exchange) -> Lease:
+        """Credentials for `profile`, confined as it says, or an error and no credentials at all.
+
+        Raises TokenError, StsError and their leaves, VaultError, DaemonTimeout.
+        """
+        try:
+            async with asyncio.timeout(MINT_LIMIT.total_seconds()):
+                return await self._mint(profile, source, exchange)
+        except TimeoutError:
+            raise DaemonTimeout(
+                f"no credentials for {profile.name} within {MINT_LIMIT.seconds} s",
+                hint="check that broker and store are up, then try again",
+            ) from None
+
+    async def _mint(self, profile: Profile, source: TokenSource, exchange: Exchange) -> Lease:
+        token: WebIdentityToken | None = None
+        renewed = False
+        for retries_left in reversed(range(ATTEMPTS)):
+            token = token or await self._fetch(profile, source)
+            minted_at = self._clock.now()
+            request = _request(profile, token, minted_at)
+            try:
+                role = await exchange.assume_role_with_web_identity(request)
+            except StsTokenRefused:
+                # A token can expire on its way to the store; a second refusal has another reason.
+                if renewed or not retries_left:
+                    raise
+                token, renewed = None, True
+            except StsError as problem:
+                if not problem.retryable or not retries_left:
+                    raise
+                await self._sleep(self._pause(problem, ATTEMPTS - 1 - retries_left))
+            else:
+                return _lease(request, role, token, minted_at)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _fetch(self, profile: Profile, source: TokenSource) -> WebIdentityToken:
+        token = await self._patiently(source.fetch_token)
+        if profile.identity.audience not in token.audiences:
+            raise TokenUnconfined(
+                f"the token is for {', '.join(token.audiences)},"
+                f" not for {profile.identity.audience}",
+                hint="set the identity's audience to what the issuer gives and the store takes",
+            )
+        check_confined(token, profile.confine)
+        check_expected(profile, token.subject, token.claims.get(WALLET_CLAIM))
+        return token
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Runs `call`, and again after a growing, jittered pause where its error says it may help."""
+        for retry in range(ATTEMPTS - 1):
+            try:
+                return await call()
+            except AgentkeysError as problem:
+                if not problem.retryable:
+                    raise
+                await self._sleep(self._pause(problem, retry))
+        return await call()
+
+    def _pause(self, problem: AgentkeysError, retry: int) -> float:
+        asked = problem.retry_after if isinstance(problem, StsError) else None
+        return asked if asked is not None else 0.2 * 4**retry * (0.5 + self._jitter())
+
+
+def check_expected(profile: Profile, subject: str, wallet: object) -> None:
+    """Raises WrongIdentity unless the profile's pins, where it has any, name this very identity."""
+    if profile.expect_subject is not None and subject != profile.expect_subject:
+        raise _wrong(profile, subject, profile.expect_subject)
+    if profile.expect_wallet is not None and wallet != profile.expect_wallet.lower():
+        raise _wrong(profile, str(wallet), profile.expect_wallet)
+
+
+def _wrong(profile: Profile, found: str, expected: str) -> WrongIdentity:
+    return WrongIdentity(
+        f"the profile {profile.name} is for {expected}, but {found} is logged in",
+        hint=f"run: agentkeys login {profile.identity.name}, as {expected}",
+    )
+
+
+def _request(profile: Profile, token: WebIdentityToken, now: datetime) -> AssumeRoleRequest:
+    owner = token.claims.get(WALLET_CLAIM)
+    return AssumeRoleRequest(
+        role_arn=profile.role_arn,
+        role_session_name=role_session_name(
+            owner if isinstance(owner, str) else token.subject, str(int(now.timestamp()))
+        ),
+        token=token.jwt,
+        duration=profile.duration,
+    )
+
+
+def _lease(
+    request: AssumeRoleRequest, role: AssumedRole, token: WebIdentityToken, minted_at: datetime
+) -> Lease:
+    return Lease(
+        credentials=role.credentials,
+        minted_at=minted_at,
+        role_session_name=request.role_session_name,
+        subject=token.subject,
+        claims={name: value for name, value in token.claims.items() if isinstance(value, str)},
+        sts_request_id=role.request_id,
+    )

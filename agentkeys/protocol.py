@@ -1,0 +1,65 @@
+"""The words that clients and the daemon use on the socket: HTTP/1.1 and JSON, version 1.
+
+    GET    /v1/health                         versions, pid, how it is
+    GET    /v1/status                         sessions, leases, last errors; no network, no keyring
+    GET    /v1/profiles                       what is configured
+    GET    /v1/profiles/NAME/credentials      the credential_process document
+    GET    /v1/profiles/NAME/lease            who and where, without a secret
+    POST   /v1/profiles/NAME/runs             begin a run: its environment, as env -0 prints one
+    GET    /v1/identities/NAME                who is logged in
+    PUT    /v1/identities/NAME/session        keep a broker session
+    DELETE /v1/identities/NAME/session        forget it and its leases
+    POST   /v1/shutdown                       end the daemon
+
+`@default` stands for the default profile and, in a path of identities, for that profile's identity.
+A refusal is {"error": {"code", "message", "hint", "retryable"}} with a 4xx or 5xx status.
+
+Imported by the fast paths, so it imports nothing but a codec-free pair of helpers of its own.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PROTOCOL_VERSION = 1
+PROTOCOL_HEADER = "agentkeys-protocol"
+SETTINGS_HEADER = "agentkeys-settings"
+REGION_HEADER = "agentkeys-region"
+COMMAND_HEADER = "agentkeys-command"
+DEFAULT = "@default"
+
+CLIENT_DEADLINE = 25.0
+"""Seconds after which a client gives up, whatever the daemon does."""
+
+SETTINGS = (
+    "AGENTKEYS_CONFIG",
+    "AGENTKEYS_STATE_DIR",
+    "AGENTKEYS_VAULT",
+    "AGENTKEYS_BROKER_URL",
+    "AGENTKEYS_DATA_ROLE_ARN",
+)
+"""What a client's environment may set and a daemon must have been started with as well."""
+
+_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@+,")
+
+
+def quote(text: str) -> str:
+    """`text` percent-encoded into one header or path token; `urllib.parse.unquote` undoes it."""
+    return "".join(
+        chr(byte) if byte in _SAFE else f"%{byte:02X}"
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
+
+
+def settings_token(environ: Mapping[str, str], cwd: Callable[[], str]) -> str:
+    """The settings in `environ` as one header value; relative paths are taken from `cwd()`."""
+    pairs = []
+    for name in SETTINGS:
+        value = environ.get(name)
+        if value:
+            if name in ("AGENTKEYS_CONFIG", "AGENTKEYS_STATE_DIR") and not value.startswith("/"):
+                value = f"{cwd()}/{value}"
+            pairs.append(f"{name}={quote(value)}")
+    return "&".join(pairs)

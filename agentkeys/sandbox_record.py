@@ -1,0 +1,186 @@
+"""What is known about a running sandbox: its two processes, their addresses and its made-up users.
+
+The shell writes the record once the sandbox answers and removes it when it stops; whoever wants to
+know whether a sandbox is there reads it. Reading and checking take well under a millisecond.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from agentkeys.errors import SandboxError
+
+__all__ = [
+    "SandboxProcess",
+    "SandboxRecord",
+    "SandboxUser",
+    "is_alive",
+    "is_live",
+    "load_sandbox_record",
+    "parse_sandbox_record",
+    "process_started",
+    "record_path",
+    "replace_private_file",
+    "save_sandbox_record",
+]
+
+VERSION = 1
+_HAS_PROC = Path("/proc/self/stat").exists()
+_MAX_BYTES = 64 * 1024
+_DEAD_STATES = ("Z", "X")
+_START_TIME_FIELD = 22  # of /proc/PID/stat, counted from one as proc(5) does
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxProcess:
+    """One of the two servers."""
+
+    pid: int
+    started: str
+    """When the process began, as the system words it: tells it from a later one with its pid."""
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxUser:
+    """A made-up person, with the profile that the sandbox's configuration has for them."""
+
+    name: str
+    email: str
+    profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRecord:
+    """A sandbox that answered when this was written."""
+
+    broker: SandboxProcess
+    store: SandboxProcess
+    users: tuple[SandboxUser, ...]
+
+
+def record_path(folder: Path) -> Path:
+    """Where the sandbox in `folder` keeps its record."""
+    return folder / "sandbox.json"
+
+
+def load_sandbox_record(folder: Path) -> SandboxRecord | None:
+    """The record in `folder`, or None if there is none; SandboxError if it cannot be read."""
+    path = record_path(folder)
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise SandboxError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        return parse_sandbox_record(text)
+    except ValueError as error:
+        raise _broken(path, str(error)) from error
+
+
+def _broken(path: Path, reason: str) -> SandboxError:
+    return SandboxError(
+        f"{path} is not a sandbox record: {reason}",
+        hint=f"remove {path}, then run: agentkeys sandbox start",
+    )
+
+
+def parse_sandbox_record(text: bytes) -> SandboxRecord:
+    """Raises ValueError saying what is wrong."""
+    if len(text) > _MAX_BYTES:
+        raise ValueError("it is too long")
+    document = json.loads(text)
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        raise ValueError(f"its version is not {VERSION}")
+    try:
+        return SandboxRecord(
+            broker=_parse_process(document["broker"]),
+            store=_parse_process(document["store"]),
+            users=tuple(_parse_user(user) for user in document["users"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError("a field is missing or of the wrong type") from error
+
+
+def _parse_process(fields: Mapping[str, Any]) -> SandboxProcess:
+    pid = fields["pid"]
+    # Signals are sent to what is written here: 0 and -1 would mean whole groups of processes.
+    if not isinstance(pid, int) or pid <= 1:
+        raise ValueError("a pid is not one")
+    return SandboxProcess(pid, _text(fields["started"]), _text(fields["url"]))
+
+
+def _parse_user(fields: Mapping[str, Any]) -> SandboxUser:
+    return SandboxUser(_text(fields["name"]), _text(fields["email"]), _text(fields["profile"]))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a string")
+    return value
+
+
+def save_sandbox_record(folder: Path, record: SandboxRecord) -> None:
+    """Writes the record in one step; a reader sees the old one or the new one."""
+    document = {"version": VERSION, **asdict(record)}
+    replace_private_file(record_path(folder), json.dumps(document, indent=2) + "\n")
+
+
+def replace_private_file(path: Path, text: str) -> None:
+    """Puts `text` at `path` in one step, readable by its owner alone from the start."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def is_live(record: SandboxRecord) -> bool:
+    """Whether both recorded processes still run, and are the ones that were recorded."""
+    return all(is_alive(part.pid, part.started) for part in (record.broker, record.store))
+
+
+def is_alive(pid: int, started: str) -> bool:
+    """Whether process `pid` runs and began at `started`, as `process_started` said it then."""
+    return process_started(pid) == started
+
+
+def process_started(pid: int) -> str | None:
+    """When process `pid` began, in the system's own words; None if it does not run.
+
+    A process that has ended but was not yet waited for by its parent does not run.
+    """
+    return _started_by_proc(pid) if _HAS_PROC else _started_by_ps(pid)
+
+
+def _started_by_proc(pid: int) -> str | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The second field is the program's name in brackets, and may itself hold brackets and spaces.
+    state, *rest = stat.rpartition(")")[2].split()
+    return None if state in _DEAD_STATES else rest[_START_TIME_FIELD - 4]
+
+
+def _started_by_ps(pid: int) -> str | None:
+    # Needed on macOS alone, and slow to import.
+    import subprocess  # noqa: PLC0415
+
+    argv = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    done = subprocess.run(  # noqa: S603 - a fixed program, and a number
+        argv, capture_output=True, text=True, check=False, env={"LC_ALL": "C", "TZ": "UTC"}
+    )
+    state, _, started = done.stdout.strip().partition(" ")
+    return None if not started or state.startswith(_DEAD_STATES) else started.strip()

@@ -1,0 +1,110 @@
+"""Starts the daemon where there is none: one client does it, the others wait."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+import filelock
+
+from agentkeys.client import Response, request
+from agentkeys.errors import AgentkeysError, DaemonNotRunning, DaemonTimeout
+from agentkeys.paths import Paths, private_folder
+from agentkeys.protocol import CLIENT_DEADLINE
+
+__all__ = ["daemon_environment", "ensure_daemon"]
+
+_KEPT = frozenset(
+    {
+        "PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "DBUS_SESSION_BUS_ADDRESS",
+        "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+        "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+        "PYTHON_KEYRING_BACKEND",
+        "AGENTKEYS_CONFIG", "AGENTKEYS_STATE_DIR", "AGENTKEYS_VAULT", "AGENTKEYS_SOCKET",
+        "AGENTKEYS_BROKER_URL", "AGENTKEYS_DATA_ROLE_ARN",
+    }
+)  # fmt: skip
+
+
+def daemon_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a daemon gets to see of a client's environment; no AWS_* is among it."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _KEPT or name.startswith(("XDG_", "LC_"))
+    }
+
+
+def ensure_daemon(environ: Mapping[str, str], *, deadline: float | None = None) -> None:
+    """Returns once a daemon answers. Raises DaemonNotRunning with the reason if none can start.
+
+    Whoever gets the lock starts it; whoever waits for the lock finds it running.
+    """
+    end = deadline if deadline is not None else time.monotonic() + CLIENT_DEADLINE
+    paths = Paths.from_environment(environ)
+    folder = private_folder(paths.socket.parent)
+    lock = filelock.FileLock(folder / "start.lock", mode=0o600)
+    try:
+        with lock.acquire(timeout=max(0.0, end - time.monotonic())):
+            if not _answers(environ, end):
+                _start(paths, environ, end)
+    except filelock.Timeout:
+        raise DaemonTimeout(
+            "another command has been starting the daemon for too long",
+            hint="run: agentkeys daemon logs",
+        ) from None
+
+
+def _answers(environ: Mapping[str, str], end: float) -> bool:
+    try:
+        _health(environ, end)
+    except DaemonNotRunning:
+        return False
+    return True
+
+
+def _health(environ: Mapping[str, str], end: float) -> Response:
+    return request("GET", "/v1/health", environ=environ, deadline=end)
+
+
+def _start(paths: Paths, environ: Mapping[str, str], end: float) -> None:
+    """Runs the daemon's own launcher, which returns when the socket listens or says why not."""
+    child = daemon_environment(environ)
+    # The daemon leaves our folder, so what is relative to it has to be spelled out first.
+    child["AGENTKEYS_SOCKET"] = str(paths.socket)
+    if environ.get("AGENTKEYS_CONFIG"):
+        child["AGENTKEYS_CONFIG"] = str(paths.config)
+    if environ.get("AGENTKEYS_STATE_DIR"):
+        child["AGENTKEYS_STATE_DIR"] = str(paths.state)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "agentkeys_daemon", "--detach"],
+            env=child,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=max(0.1, end - time.monotonic()),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DaemonTimeout(
+            "the daemon did not start in time", hint="run: agentkeys daemon logs"
+        ) from None
+    if done.returncode != 0:
+        raise _failure(done.stderr)
+
+
+def _failure(said: bytes) -> AgentkeysError:
+    """The launcher ends with one JSON line; anything else is a crash, kept in the log."""
+    with suppress(ValueError, KeyError, TypeError, IndexError):
+        error = json.loads(said.splitlines()[-1])
+        return DaemonNotRunning(
+            f"the daemon could not start: {error['message']}", hint=str(error["hint"])
+        )
+    return DaemonNotRunning("the daemon could not start", hint="run: agentkeys daemon run")

@@ -1,0 +1,131 @@
+"""Turns a refusal into the error that says what to do next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from agentkeys.errors import StsBusy, StsError, StsRefused, StsTokenRefused
+from agentkeys.secret import Secret
+from agentkeys.stores import StoreKind
+from agentkeys.sts.cases import Case, case_of
+from agentkeys.sts.request import AssumeRoleRequest, spell_range
+
+__all__ = ["Audiences", "Refusal", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audiences:
+    """Who a token is for, and who the store takes tokens for: both belong in the hint."""
+
+    of_token: tuple[str, ...]
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the store answered."""
+
+    status: int
+    code: str
+    message: str
+    """Its own words as they came: not yet fit to be shown."""
+    request_id: str | None
+    retry_after: float | None
+
+
+def refused(
+    refusal: Refusal,
+    *,
+    store: StoreKind,
+    request: AssumeRoleRequest,
+    audiences: Audiences | None = None,
+) -> StsError:
+    """StsTokenRefused: a new token may help, once. StsBusy: come back later. StsRefused: stop."""
+    case = case_of(store, refusal.status, refusal.code, refusal.message)
+    kind = _KINDS.get(case, StsRefused)
+    role = request.role_arn or "a role"
+    words = f"cannot assume {role} now" if kind is StsBusy else f"refused to assume {role}"
+    return kind(
+        f"STS {words} ({refusal.code})",
+        hint=_hint(case, store, request, audiences) + _said(refusal.message, request.token),
+        sts_code=refusal.code,
+        request_id=refusal.request_id,
+        retry_after=refusal.retry_after,
+    )
+
+
+_KINDS: dict[Case, type[StsError]] = {
+    Case.TOKEN_EXPIRED: StsTokenRefused,
+    Case.TOKEN_INVALID: StsTokenRefused,
+    Case.UNSAID: StsTokenRefused,
+    Case.KEYS_UNREACHABLE: StsBusy,
+    Case.BUSY: StsBusy,
+}
+
+_HINTS = {
+    Case.TOKEN_EXPIRED: "get a new token; if it stays, compare the clocks of its issuer and"
+    " {store}",
+    Case.TOKEN_INVALID: "get a new token; if it stays, {store} must know the issuer's present keys"
+    " and take its algorithm",
+    Case.UNSAID: "{store} gives no reason: check the token's expiry, key and audience, that its"
+    " issuer is registered, and that {trust}{audiences}",
+    Case.KEYS_UNREACHABLE: "{store} must reach the issuer's keys: check its discovery document and"
+    " jwks_uri from there",
+    Case.BUSY: "wait a moment and ask again",
+    Case.WRONG_AUDIENCE: "the issuer's provider entry at {store} must list the token's"
+    " audience{audiences}",
+    Case.UNKNOWN_PROVIDER: "register the token's issuer as an OpenID Connect provider in the"
+    " account of the role",
+    Case.NOT_TRUSTED: "check that {trust}{audiences}",
+    Case.CLAIM_REFUSED: "a claim of the token names what {store} does not accept: correct it at the"
+    " issuer",
+    Case.DURATION: "set duration to {range}, and to no more than the role's own maximum",
+    Case.POLICY: "correct or shorten the session policy; it is never widened to get an answer",
+    Case.REGION_OFF: "set region to one that is enabled, or have this one enabled for the account",
+    Case.BAD_REQUEST: "check role_arn and the other settings of the profile",
+    Case.UNKNOWN: "look the code up in the documentation of {store}",
+}
+
+
+def _hint(
+    case: Case, store: StoreKind, request: AssumeRoleRequest, audiences: Audiences | None
+) -> str:
+    return _HINTS[case].format(
+        store=store.title,
+        range=spell_range(store),
+        trust=_trust(store, request),
+        audiences=_both(audiences),
+    )
+
+
+def _trust(store: StoreKind, request: AssumeRoleRequest) -> str:
+    if request.role_arn is None:
+        return "the policies that the token's claims name exist"
+    # A token that carries tags needs a permission of its own, and its lack looks the same.
+    tags = " and sts:TagSession" if store.default_confine.kind == "tags" else ""
+    return (
+        f"the role exists and its trust policy allows sts:AssumeRoleWithWebIdentity{tags}"
+        " for the token's issuer, subject and audience"
+    )
+
+
+def _both(audiences: Audiences | None) -> str:
+    if audiences is None:
+        return ""
+    of_token = ", ".join(f'"{audience}"' for audience in audiences.of_token)
+    return f'; the token is for {of_token}, expected is "{audiences.expected}"'
+
+
+_JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8}")
+
+
+def _said(message: str, token: Secret) -> str:
+    """The store's words on one line of at most 200 characters; nothing when they hold a token."""
+    packed = "".join(message.split())
+    parts = [part for part in token.reveal().split(".") if len(part) >= 8]
+    if _JWT_LIKE.search(packed) or any(part in packed for part in parts):
+        return ""
+    line = "".join(char if char.isprintable() else " " for char in message)
+    line = " ".join(line.split())[:200]
+    return f'; the store said "{line}"' if line else ""

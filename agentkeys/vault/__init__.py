@@ -1,0 +1,63 @@
+"""Where sessions and leases are kept, so that a restarted daemon serves at once.
+
+A vault keeps one blob per account. It is the OS keyring (`keyring_vault`) or, where there is
+none, the daemon's own memory (`memory`); `open_vault` picks. Nothing here imports the keyring
+library: that happens in a process of its own (`helper`), because a keyring may block for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agentkeys.secret import Secret
+
+if TYPE_CHECKING:
+    from agentkeys.vault.opening import open_vault
+
+__all__ = ["OpenedVault", "Vault", "open_vault"]
+
+
+class Vault(Protocol):
+    """Keeps one opaque text per account, up to 100 kB of UTF-8 without NUL.
+
+    Every call raises VaultLocked while only a person can open the keyring, and VaultUnavailable
+    when the keyring fails or takes too long; the next call asks it again.
+    """
+
+    @property
+    def kind(self) -> str:
+        """memory, secret-service, libsecret, kwallet or keychain; keyring until one answered."""
+        ...
+
+    async def load(self, account: str) -> Secret | None:
+        """What was saved last; None means that there certainly is nothing."""
+        ...
+
+    async def save(self, account: str, blob: Secret) -> None:
+        """Replaces whatever the account held."""
+        ...
+
+    async def delete(self, account: str) -> None:
+        """Leaves nothing under the account; it need not have held anything."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends what the vault runs; what the OS keyring holds stays there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedVault:
+    """A vault and a sentence for people: where things are kept and what is lost, if anything."""
+
+    vault: Vault
+    detail: str
+
+
+def __getattr__(name: str) -> Any:
+    # The helper imports this package too, and has no use for asyncio.
+    if name == "open_vault":
+        return import_module("agentkeys.vault.opening").open_vault
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,83 @@
+"""Which vault serves this user on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from agentkeys.errors import VaultError
+from agentkeys.vault import OpenedVault
+from agentkeys.vault.keyring_vault import HELPER, LIMIT, KeyringMissing, KeyringVault
+from agentkeys.vault.memory import MemoryVault
+
+__all__ = ["find_session_bus", "open_vault"]
+
+_SWITCHED_OFF = ("keyring.backends.null.Keyring", "keyring.backends.fail.Keyring")
+_NEVER_SAVED = "probe"
+
+
+async def open_vault(
+    *,
+    environment: Mapping[str, str],
+    mode: Literal["auto", "memory"] = "auto",
+    helper: Sequence[str] = HELPER,
+    limit: timedelta = LIMIT,
+) -> OpenedVault:
+    """The OS keyring if this machine has one, memory otherwise; never raises a VaultError.
+
+    A keyring that is locked or silent stays the vault: its calls raise until it answers again,
+    since going on in memory would hide the lock and lose what is minted meanwhile. `helper` and
+    `limit` are KeyringVault's. Takes up to twice the limit.
+    """
+    if mode == "memory":
+        return _in_memory("the keyring is not used, as asked")
+    if environment.get("PYTHON_KEYRING_BACKEND") in _SWITCHED_OFF:
+        return _in_memory("PYTHON_KEYRING_BACKEND switches the OS keyring off")
+    if sys.platform != "darwin" and find_session_bus(environment) is None:
+        return _in_memory("no OS keyring answers here")
+    vault = KeyringVault(environment=_for_helper(environment), command=helper, limit=limit)
+    return await _probe(vault)
+
+
+async def _probe(vault: KeyringVault) -> OpenedVault:
+    try:
+        await vault.load(_NEVER_SAVED)
+    except KeyringMissing as error:
+        await vault.aclose()
+        return _in_memory(error.message)
+    except VaultError as error:
+        return OpenedVault(vault, f"{error.message}; it is asked again whenever it is needed")
+    return OpenedVault(vault, f"sessions and leases are kept in the OS keyring ({vault.kind})")
+
+
+def _in_memory(reason: str) -> OpenedVault:
+    return OpenedVault(MemoryVault(), f"{reason}, so sessions and leases end with the daemon")
+
+
+def find_session_bus(environment: Mapping[str, str]) -> str | None:
+    """The D-Bus address of the user's session, None where there is no session bus.
+
+    It is named by DBUS_SESSION_BUS_ADDRESS or lies in XDG_RUNTIME_DIR, which is /run/user/<uid>
+    unless the environment says otherwise.
+    """
+    if address := environment.get("DBUS_SESSION_BUS_ADDRESS"):
+        return address
+    bus = Path(environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}", "bus")
+    try:
+        return f"unix:path={quote(str(bus))}" if bus.is_socket() else None
+    except PermissionError:  # another user's folder, as after `sudo -E`
+        return None
+
+
+def _for_helper(environment: Mapping[str, str]) -> dict[str, str]:
+    # KEYRING_PROPERTY_… may set any attribute of a backend, its collection and schema included.
+    kept = {name: value for name, value in environment.items() if "KEYRING" not in name}
+    if bus := find_session_bus(environment):
+        # The D-Bus library of the helper knows no other way to find the bus.
+        kept["DBUS_SESSION_BUS_ADDRESS"] = bus
+    return kept

@@ -1,0 +1,207 @@
+"""The paths of the socket: reads a request, calls the app, words the answer."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from agentkeys.clock import format_utc
+from agentkeys.config import Identity, Profile
+from agentkeys.documents import credential_process_document
+from agentkeys.errors import (
+    AgentkeysError,
+    ConfigError,
+    ConfigMismatch,
+    LoginRequired,
+    ProtocolError,
+    VaultLocked,
+)
+from agentkeys.protocol import DEFAULT, REGION_HEADER, SETTINGS, SETTINGS_HEADER, settings_token
+from agentkeys.secret import Secret
+from agentkeys_daemon.app import App
+from agentkeys_daemon.http import (
+    HttpAnswer,
+    HttpRequest,
+    Receive,
+    Scope,
+    Send,
+    json_answer,
+    read_request,
+)
+from agentkeys_daemon.status import StatusView
+
+__all__ = ["Handlers"]
+
+log = logging.getLogger("agentkeys.daemon")
+
+Handler = Callable[[HttpRequest, str], Awaitable[HttpAnswer]]
+ENVIRONMENT_TYPE = "text/x-environment"
+"""NAME=VALUE entries, each closed by a NUL, as `env -0` and /proc/PID/environ have them."""
+
+
+class Handlers:
+    """The daemon's ASGI application."""
+
+    def __init__(
+        self,
+        *,
+        app: App,
+        view: StatusView,
+        environ: Mapping[str, str],
+        stop: Callable[[], None],
+    ) -> None:
+        self._app = app
+        self._view = view
+        self._settings = settings_token(environ, os.getcwd)
+        self._stop = stop
+        self._plain: dict[tuple[str, str], Handler] = {
+            ("GET", "health"): self._health,
+            ("GET", "status"): self._status,
+            ("POST", "shutdown"): self._shutdown,
+            ("GET", "profiles"): self._profiles,
+        }
+        self._named: dict[tuple[str, str, str], Handler] = {
+            ("GET", "profiles", "credentials"): self._credentials,
+            ("POST", "profiles", "runs"): self._runs,
+            ("GET", "identities", ""): self._whoami,
+            ("PUT", "identities", "session"): self._log_in,
+            ("DELETE", "identities", "session"): self._log_out,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            request = await read_request(scope, receive)
+            answer = await self._answer(request)
+        except AgentkeysError as problem:
+            answer = error_answer(problem)
+        except Exception as problem:  # noqa: BLE001 - the top level of a request
+            # Only its type: an unforeseen exception's text may quote what it choked on.
+            log.error("unforeseen %s at %s", type(problem).__name__, scope["path"])  # noqa: TRY400
+            answer = error_answer(
+                AgentkeysError(
+                    f"the daemon failed unexpectedly ({type(problem).__name__})",
+                    hint="run: agentkeys daemon logs",
+                )
+            )
+        await answer.send(send)
+
+    async def _answer(self, request: HttpRequest) -> HttpAnswer:
+        version, _, rest = request.path.removeprefix("/").partition("/")
+        kind, _, rest = rest.partition("/")
+        name, _, part = rest.partition("/")
+        handler = self._plain.get((request.method, kind)) if not name else None
+        if name:
+            self._check_settings(request)
+            handler = self._named.get((request.method, kind, part))
+        if version != "v1" or handler is None:
+            raise ProtocolError(
+                f"the daemon has nothing at {request.method} {request.path[:100]!r}",
+                hint="run: agentkeys daemon restart",
+            )
+        return await handler(request, name)
+
+    def _check_settings(self, request: HttpRequest) -> None:
+        """A client with other settings means another configuration than the one we would use."""
+        sent = request.headers.get(SETTINGS_HEADER, "")
+        if sent == self._settings:
+            return
+        theirs, ours = _by_name(sent), _by_name(self._settings)
+        differing = [name for name in SETTINGS if theirs.get(name) != ours.get(name)]
+        raise ConfigMismatch(
+            f"the daemon was started with another {' and '.join(differing)}",
+            hint="run: agentkeys daemon restart",
+        )
+
+    async def _health(self, request: HttpRequest, name: str) -> HttpAnswer:
+        return json_answer(self._view.health())
+
+    async def _status(self, request: HttpRequest, name: str) -> HttpAnswer:
+        return json_answer(self._view.status())
+
+    async def _shutdown(self, request: HttpRequest, name: str) -> HttpAnswer:
+        self._stop()
+        return json_answer(self._view.health())
+
+    async def _profiles(self, request: HttpRequest, name: str) -> HttpAnswer:
+        self._check_settings(request)
+        return json_answer(self._view.profiles())
+
+    async def _credentials(self, request: HttpRequest, name: str) -> HttpAnswer:
+        lease = await self._app.credentials(self._profile(name), request.peer)
+        return HttpAnswer(200, "application/json", credential_process_document(lease))
+
+    async def _runs(self, request: HttpRequest, name: str) -> HttpAnswer:
+        variables = await self._app.begin_run(
+            self._profile(name),
+            request.peer,
+            inherited_region=request.headers.get(REGION_HEADER),
+        )
+        body = "".join(f"{name}={value}\0" for name, value in variables.items())
+        return HttpAnswer(200, ENVIRONMENT_TYPE, body.encode("utf-8", "surrogateescape"))
+
+    async def _whoami(self, request: HttpRequest, name: str) -> HttpAnswer:
+        identity = self._identity(name)
+        await self._app.identify(identity)
+        return json_answer(self._view.whoami(identity, self._profile_of(identity)))
+
+    async def _log_in(self, request: HttpRequest, name: str) -> HttpAnswer:
+        identity = self._identity(name)
+        jwt = request.json().get("session_jwt")
+        if not isinstance(jwt, str):
+            raise ProtocolError("the request holds no session_jwt", hint="send one as a string")
+        await self._app.log_in(identity, Secret(jwt), request.peer)
+        document = self._view.whoami(identity, self._profile_of(identity))
+        keeper = self._app.identities.keeper(identity.name)
+        kept = self._app.opened.detail if keeper.trouble is None else keeper.trouble.message
+        return json_answer({**document, "kept": kept})
+
+    async def _log_out(self, request: HttpRequest, name: str) -> HttpAnswer:
+        identity = self._identity(name)
+        until = await self._app.log_out(identity, request.peer)
+        return json_answer(
+            {
+                "version": 1,
+                "identity": identity.name,
+                "credentials_live_until": until and format_utc(until),
+            }
+        )
+
+    def _profile(self, name: str) -> Profile:
+        return self._app.config.profile(None if name == DEFAULT else name)
+
+    def _identity(self, name: str) -> Identity:
+        return self._app.config.identity(None if name == DEFAULT else name)
+
+    def _profile_of(self, identity: Identity) -> Profile | None:
+        """The profile whose role is told with an identity: the default one, else its first."""
+        config = self._app.config
+        own = [p for p in config.profiles.values() if p.identity.name == identity.name]
+        default = [p for p in own if p.name == config.default_profile]
+        return next(iter(default + own), None)
+
+
+def error_answer(problem: AgentkeysError) -> HttpAnswer:
+    document: dict[str, Any] = {
+        "error": {
+            "code": problem.code,
+            "message": problem.message,
+            "hint": problem.hint,
+            "retryable": problem.retryable,
+        }
+    }
+    return json_answer(document, status=_status_of(problem))
+
+
+def _status_of(problem: AgentkeysError) -> int:
+    """401 where a person must act, 400 where the request or configuration is wrong, else 502."""
+    if isinstance(problem, LoginRequired | VaultLocked):
+        return 401
+    if isinstance(problem, ConfigError | ProtocolError):
+        return 400
+    return 503 if problem.retryable else 502
+
+
+def _by_name(token: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in token.split("&") if "=" in pair)

@@ -1,0 +1,115 @@
+"""From start to end: one daemon per socket, a private socket, a clean end on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import filelock
+
+from agentkeys.audit import FileLedger
+from agentkeys.clock import SystemClock
+from agentkeys.config import ConfigSource
+from agentkeys.errors import AgentkeysError, DaemonError
+from agentkeys.paths import Paths, private_folder
+from agentkeys.transport import Transport
+from agentkeys.vault import open_vault
+from agentkeys_daemon.app import App
+from agentkeys_daemon.handlers import Handlers
+from agentkeys_daemon.log import start_log
+from agentkeys_daemon.server import DaemonServer
+from agentkeys_daemon.status import StatusView
+
+__all__ = ["AlreadyRunning", "run_daemon"]
+
+BACKLOG = 4096
+
+log = logging.getLogger("agentkeys.daemon")
+
+
+class AlreadyRunning(DaemonError):
+    code = "daemon_already_running"
+
+
+def run_daemon(environ: Mapping[str, str], *, ready: Callable[[], None]) -> None:
+    """Serves until SIGTERM, SIGINT or a shutdown request; calls `ready` once it listens.
+
+    Raises AlreadyRunning, ConfigError.
+    """
+    os.umask(0o077)
+    # A core file would hold every secret that we do.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    paths = Paths.from_environment(environ)
+    private_folder(paths.socket.parent)
+    private_folder(paths.state)
+    lock = filelock.FileLock(f"{paths.socket}.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise AlreadyRunning(
+            f"a daemon already serves {paths.socket}", hint="run: agentkeys daemon restart"
+        ) from None
+    handler = start_log(paths.log)
+    try:
+        asyncio.run(_serve(environ, paths, ready))
+    finally:
+        logging.getLogger("agentkeys").removeHandler(handler)
+        handler.close()
+        lock.release()
+
+
+async def _serve(environ: Mapping[str, str], paths: Paths, ready: Callable[[], None]) -> None:
+    app = await _make_app(environ, paths)
+    view = StatusView(app=app, started_at=app.clock.now(), socket=str(paths.socket))
+    handlers = Handlers(app=app, view=view, environ=environ, stop=lambda: server.stop())
+    server = DaemonServer(handlers)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, server.stop)
+    listener = _listen(paths.socket)
+    preload = loop.create_task(_preload(app))
+    log.info("serving %s, %s", paths.socket, app.opened.detail)
+    ready()
+    try:
+        await server.serve_until_stopped(listener)
+    finally:
+        paths.socket.unlink(missing_ok=True)
+        preload.cancel()
+        await app.aclose()
+        log.info("ended")
+
+
+async def _make_app(environ: Mapping[str, str], paths: Paths) -> App:
+    clock = SystemClock()
+    memory_only = environ.get("AGENTKEYS_VAULT") == "memory"
+    return App(
+        configuration=ConfigSource(environ=environ, paths=paths),
+        opened=await open_vault(environment=environ, mode="memory" if memory_only else "auto"),
+        transport=Transport(clock=clock),
+        ledger=FileLedger(path=paths.ledger, clock=clock),
+        clock=clock,
+        state=paths.state,
+    )
+
+
+async def _preload(app: App) -> None:
+    # What fails here fails again, and is told, when a request needs it.
+    with suppress(AgentkeysError):
+        await app.preload()
+
+
+def _listen(path: Path) -> socket.socket:
+    """The listening socket, private from birth; whoever holds the lock may replace a stale one."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener

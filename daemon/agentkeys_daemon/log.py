@@ -1,0 +1,53 @@
+"""The daemon's log: JSON lines in the state folder, private, bounded in size."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import cast
+
+from agentkeys.clock import format_utc
+from agentkeys.paths import private_folder
+
+__all__ = ["start_log"]
+
+MAX_BYTES = 1_000_000
+OLD_FILES = 3
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        # No exc_info: a traceback shows source lines and, through reprs, values.
+        return json.dumps(
+            {
+                "time": format_utc(datetime.fromtimestamp(record.created, UTC)),
+                "level": record.levelname.lower(),
+                "message": record.getMessage(),
+                "pid": record.process,
+            }
+        )
+
+
+class _PrivateRotatingFile(RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.baseFilename, flags, 0o600)
+        return cast("TextIOWrapper", os.fdopen(descriptor, self.mode, encoding=self.encoding))
+
+
+def start_log(path: Path) -> logging.Handler:
+    """Sends the daemon's own messages to `path`; close the handler that is returned."""
+    private_folder(path.parent)
+    handler = _PrivateRotatingFile(
+        path, maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8"
+    )
+    handler.setFormatter(_JsonLines())
+    logger = logging.getLogger("agentkeys")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    return handler

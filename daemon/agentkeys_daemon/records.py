@@ -1,0 +1,113 @@
+"""Writes the ledger's lines for what the daemon does, and keeps going when it cannot."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from agentkeys.audit import AuditRecord, Ledger
+from agentkeys.config import Profile
+from agentkeys.errors import AgentkeysError, AuditError, StsError
+from agentkeys.leases import Lease
+from agentkeys.sessions import BrokerSession
+from agentkeys_daemon.peers import Peer
+
+__all__ = ["Recorder"]
+
+log = logging.getLogger("agentkeys.daemon")
+
+
+class Recorder:
+    """Turns events into audit records; `trouble` is why the last one could not be written."""
+
+    def __init__(
+        self, *, ledger: Ledger, session_of: Callable[[str], BrokerSession | None]
+    ) -> None:
+        self.trouble: AuditError | None = None
+        self._ledger = ledger
+        self._session_of = session_of
+
+    def minted(self, profile: Profile, lease: Lease) -> None:
+        self._append("mint", **self._profile(profile), **_lease(lease), uid=os.getuid())
+
+    def mint_failed(self, profile: Profile, problem: AgentkeysError) -> None:
+        request_id = problem.request_id if isinstance(problem, StsError) else None
+        self._append(
+            "mint",
+            **self._profile(profile),
+            **_failure(problem),
+            sts_request_id=request_id,
+            uid=os.getuid(),
+        )
+
+    def served(self, profile: Profile, lease: Lease, peer: Peer) -> None:
+        self._append("serve", **self._profile(profile), **_lease(lease), **_peer(peer))
+
+    def run_started(self, profile: Profile, lease: Lease, peer: Peer, run_id: str) -> None:
+        self._append(
+            "run_start", **self._profile(profile), **_lease(lease), **_peer(peer), run_id=run_id
+        )
+
+    def refused(self, profile: Profile, problem: AgentkeysError, peer: Peer) -> None:
+        self._append("refuse", **self._profile(profile), **_failure(problem), **_peer(peer))
+
+    def logged(self, event: str, identity: str, session: BrokerSession | None, peer: Peer) -> None:
+        """A `login` or a `logout`."""
+        self._append(event, identity=identity, **_session(session), **_peer(peer))
+
+    def _profile(self, profile: Profile) -> dict[str, Any]:
+        return {
+            "identity": profile.identity.name,
+            "profile": profile.name,
+            "store": profile.store.name,
+            "requested_role": profile.role_arn and profile.role_arn.arn,
+            "session_duration_seconds": int(profile.duration.total_seconds()),
+            **_session(self._session_of(profile.identity.name)),
+        }
+
+    def _append(self, event: str, **facts: Any) -> None:
+        try:
+            self._ledger.append(AuditRecord(event=event, **facts))
+        except AuditError as problem:
+            if self.trouble is None:
+                log.warning("%s", problem.message)
+            self.trouble = problem
+        else:
+            self.trouble = None
+
+
+def _session(session: BrokerSession | None) -> dict[str, Any]:
+    if session is None:
+        return {}
+    return {
+        "subject": session.subject,
+        "requester_wallet": session.subject,
+        "requester_token_hash": session.jwt.fingerprint(),
+    }
+
+
+def _lease(lease: Lease) -> dict[str, Any]:
+    return {
+        "sts_session_name": lease.role_session_name,
+        "duration_got": int(lease.lifetime.total_seconds()),
+        "access_key_id": lease.credentials.access_key_id,
+        "sts_request_id": lease.sts_request_id,
+        "expires_at": lease.credentials.expires_at,
+    }
+
+
+def _failure(problem: AgentkeysError) -> dict[str, Any]:
+    outcome = "sts_error" if isinstance(problem, StsError) else "error"
+    return {"outcome": outcome, "outcome_detail": problem.message, "error_code": problem.code}
+
+
+def _peer(peer: Peer) -> dict[str, Any]:
+    return {
+        "uid": peer.uid,
+        "pid": peer.pid,
+        "exe": peer.executable(),
+        "parent_exe": peer.parent_executable(),
+        "cwd": peer.folder(),
+    }

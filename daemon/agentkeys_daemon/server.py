@@ -1,0 +1,99 @@
+"""HTTP on the Unix socket: uvicorn, with every peer checked before a byte of it is read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from agentkeys.protocol import PROTOCOL_HEADER, PROTOCOL_VERSION
+from agentkeys_daemon.peers import is_ours, peer_of
+
+__all__ = ["DaemonServer"]
+
+MAX_HEAD_BYTES = 16_384
+
+
+class PeerCheckedProtocol(H11Protocol):
+    """Refuses a connection of any other user; hands the peer on in the request's state."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        peer = peer_of(transport.get_extra_info("socket"))
+        self.app_state = {**self.app_state, "peer": peer}
+        if not is_ours(peer):
+            transport.write(_REFUSAL)
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        # What a refused peer had sent before it was refused must not be answered.
+        if not self.transport.is_closing():
+            super().data_received(data)
+
+
+class DaemonServer(uvicorn.Server):
+    """Serves until told to stop, without a clock that ticks while nobody asks."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=PeerCheckedProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                date_header=False,
+                server_header=False,
+                headers=[(PROTOCOL_HEADER, str(PROTOCOL_VERSION))],
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        self._stop = asyncio.Event()
+
+    async def serve_until_stopped(self, listener: socket.socket) -> None:
+        await self.serve(sockets=[listener])
+
+    def stop(self) -> None:
+        """Finishes the requests under way and ends; may be called from a signal handler."""
+        self._stop.set()
+
+    async def main_loop(self) -> None:
+        # Sets the headers of every answer; uvicorn itself would do so ten times a second.
+        await self.on_tick(0)
+        await self._stop.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leaves signals to the daemon's own life cycle."""
+        yield
+
+
+def _refusal() -> bytes:
+    body = json.dumps(
+        {
+            "error": {
+                "code": "peer_refused",
+                "message": "this daemon answers one user only",
+                "hint": "use a daemon of your own",
+                "retryable": False,
+            }
+        }
+    ).encode()
+    head = (
+        "HTTP/1.1 403 Forbidden\r\n"
+        f"{PROTOCOL_HEADER}: {PROTOCOL_VERSION}\r\n"
+        "content-type: application/json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+_REFUSAL = _refusal()

@@ -1,0 +1,184 @@
+"""What `status` and `whoami` tell, version 1: from memory alone, without network or keyring."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+from agentkeys import __version__
+from agentkeys.clock import format_utc
+from agentkeys.config import Config, Identity, Profile
+from agentkeys.documents import DEFAULT_REGION
+from agentkeys.errors import AgentkeysError
+from agentkeys.keeper import Keeper
+from agentkeys.leases import Lease, assess, refresh_at
+from agentkeys.prefix import render_prefix
+from agentkeys.protocol import PROTOCOL_VERSION
+from agentkeys_daemon.app import App, LastError
+
+__all__ = ["StatusView"]
+
+
+class StatusView:
+    """Renders the daemon's state; holds no secret, shows the last four characters of a key."""
+
+    def __init__(self, *, app: App, started_at: datetime, socket: str) -> None:
+        self._app = app
+        self._started_at = started_at
+        self._socket = socket
+
+    def health(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "protocol": PROTOCOL_VERSION,
+            "pid": os.getpid(),
+            "started_at": format_utc(self._started_at),
+            "socket": self._socket,
+            "vault": self._app.opened.vault.kind,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """The whole document; a broken configuration is told in it and hides nothing else."""
+        config, problem = self._config()
+        return {
+            "version": 1,
+            "daemon": {
+                **self.health(),
+                "vault_detail": self._app.opened.detail,
+                "ledger_error": _words(self._app.records.trouble),
+                "config": config.origin if config else None,
+                "config_error": _words(problem),
+            },
+            "default_profile": config.default_profile if config else None,
+            "identities": [self._identity(i) for i in config.identities.values()] if config else [],
+            "profiles": [self._profile(p) for p in config.profiles.values()] if config else [],
+        }
+
+    def profiles(self) -> dict[str, Any]:
+        """What is configured; raises ConfigError."""
+        config = self._app.config
+        return {
+            "version": 1,
+            "config": config.origin,
+            "default_profile": config.default_profile,
+            "profiles": [_configured(profile) for profile in config.profiles.values()],
+        }
+
+    def whoami(self, identity: Identity, profile: Profile | None) -> dict[str, Any]:
+        """Who is logged in as `identity`; `profile` is whose prefix and role are told."""
+        session = self._app.identities.keeper(identity.name).held_session
+        lease = profile and self._held(profile)
+        return {
+            "version": 1,
+            "identity": identity.name,
+            "source": identity.source,
+            "subject": session and session.subject,
+            "wallet": session and session.wallet,
+            "omni": session and session.omni,
+            "prefix_id": session and session.subject,
+            "session_expires_at": session and format_utc(session.expires_at),
+            "role_arn": profile and profile.role_arn and profile.role_arn.arn,
+        } | ({"prefix": _prefix(profile, lease)} if profile and lease else {})
+
+    def _config(self) -> tuple[Config | None, AgentkeysError | None]:
+        try:
+            return self._app.config, None
+        except AgentkeysError as problem:
+            return None, problem
+
+    def _identity(self, identity: Identity) -> dict[str, Any]:
+        keeper = self._app.identities.keeper(identity.name)
+        session = keeper.held_session
+        return {
+            "name": identity.name,
+            "source": identity.source,
+            "url": identity.url,
+            "subject": session and session.subject,
+            "wallet": session and session.wallet,
+            "omni": session and session.omni,
+            "session": self._session_state(keeper),
+            "session_expires_at": session and format_utc(session.expires_at),
+            "vault_error": _words(keeper.trouble),
+        }
+
+    def _session_state(self, keeper: Keeper) -> str:
+        session = keeper.held_session
+        if session is None:
+            return "none" if keeper.is_loaded else "unknown"
+        if session.is_over(self._app.clock.now()):
+            return "expired"
+        return "refused" if keeper.is_refused else "live"
+
+    def _profile(self, profile: Profile) -> dict[str, Any]:
+        lease = self._held(profile)
+        keeper = self._app.identities.keeper(profile.identity.name)
+        session = keeper.held_session
+        return {
+            "name": profile.name,
+            "identity": profile.identity.name,
+            "subject": session and session.subject,
+            "store": profile.store.name,
+            "role_arn": profile.role_arn and profile.role_arn.arn,
+            "bucket": profile.bucket,
+            "prefix": lease and _prefix(profile, lease),
+            **self._lease(lease),
+            "last_error": _last_error(self._app.last_errors.get(profile.name)),
+        }
+
+    def _lease(self, lease: Lease | None) -> dict[str, Any]:
+        now = self._app.clock.now()
+        credentials = lease and lease.credentials
+        return {
+            "state": assess(lease, now).value if lease else "none",
+            "key_ending": credentials and credentials.key_ending,
+            "expires_at": credentials and format_utc(credentials.expires_at),
+            "expires_in_seconds": credentials
+            and max(0, int(credentials.remaining(now).total_seconds())),
+            "refresh_at": lease and format_utc(refresh_at(lease)),
+        }
+
+    def _held(self, profile: Profile) -> Lease | None:
+        try:
+            return self._app.held(profile)
+        except AgentkeysError:
+            return None
+
+
+def _configured(profile: Profile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "identity": profile.identity.name,
+        "store": profile.store.name,
+        "kind": profile.store.kind.name,
+        "role_arn": profile.role_arn and profile.role_arn.arn,
+        "region": profile.region or DEFAULT_REGION,
+        "duration_seconds": int(profile.duration.total_seconds()),
+        "bucket": profile.bucket,
+        "prefix": profile.prefix,
+        "confine": str(profile.confine),
+    }
+
+
+def _prefix(profile: Profile, lease: Lease) -> str | None:
+    try:
+        return profile.prefix and render_prefix(profile.prefix, lease.claims)
+    except AgentkeysError:
+        return None
+
+
+def _words(problem: AgentkeysError | None) -> dict[str, str] | None:
+    return problem and {
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def _last_error(last: LastError | None) -> dict[str, str] | None:
+    return last and {
+        "code": last.code,
+        "message": last.message,
+        "hint": last.hint,
+        "at": format_utc(last.at),
+    }

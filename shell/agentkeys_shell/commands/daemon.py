@@ -1,0 +1,147 @@
+"""`agentkeys daemon`: the process that holds everything."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from agentkeys.client import read_environment, refusal, request
+from agentkeys.errors import EXIT_NO_DAEMON, DaemonNotRunning, DaemonTimeout
+from agentkeys.paths import Paths
+from agentkeys.starter import daemon_environment, ensure_daemon
+from agentkeys_shell.output import json_option, print_facts, print_json
+
+STOP_SECONDS = 15.0
+
+
+@click.group("daemon")
+def command() -> None:
+    """Start, stop and look at the daemon.
+
+    Every command that needs it starts it; nobody has to.
+    """
+
+
+@command.command("start")
+@json_option
+def start(as_json: bool) -> int:
+    """Start the daemon, unless it runs already."""
+    ensure_daemon(read_environment())
+    return _show(as_json)
+
+
+@command.command("stop")
+@json_option
+def stop(as_json: bool) -> int:
+    """Stop the daemon; what it holds stays in the OS keyring, if there is one."""
+    stopped = _stop(read_environment())
+    if as_json:
+        print_json({"version": 1, "stopped": stopped})
+    else:
+        click.echo("stopped" if stopped else "no daemon was running")
+    return 0
+
+
+@command.command("restart")
+@json_option
+def restart(as_json: bool) -> int:
+    """Stop the daemon and start it with this command's settings."""
+    environ = read_environment()
+    _stop(environ)
+    ensure_daemon(environ)
+    return _show(as_json)
+
+
+@command.command("status")
+@json_option
+def status(as_json: bool) -> int:
+    """Show whether it runs (exit status 0) or not (4)."""
+    try:
+        return _show(as_json)
+    except DaemonNotRunning:
+        if not as_json:
+            raise
+        print_json({"version": 1, "daemon": None})
+        return EXIT_NO_DAEMON
+
+
+@command.command("run")
+def run() -> None:
+    """Run the daemon in the foreground, until Ctrl-C."""
+    environ = daemon_environment(os.environ)
+    argv = [sys.executable, "-I", "-m", "agentkeys_daemon"]
+    os.execve(sys.executable, argv, environ)  # noqa: S606 - our own interpreter and module
+
+
+@command.command("logs")
+@click.option("-n", "--lines", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@json_option
+def logs(lines: int, as_json: bool) -> int:
+    """Print the daemon's latest log lines."""
+    path = Paths.from_environment(os.environ).log
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            found = deque(file, maxlen=lines)
+    except FileNotFoundError:
+        found = deque()
+    for line in found:
+        click.echo(line.rstrip("\n") if as_json else _readable(line))
+    return 0
+
+
+def _show(as_json: bool) -> int:
+    response = request("GET", "/v1/health", environ=read_environment())
+    if response.status != 200:
+        raise refusal(response)
+    document: dict[str, Any] = json.loads(response.body)
+    if as_json:
+        print_json({"version": 1, "daemon": document})
+    else:
+        print_facts(document)
+    return 0
+
+
+def _stop(environ: Mapping[str, str]) -> bool:
+    """Whether there was a daemon to stop; returns when it is gone. Raises DaemonTimeout."""
+    try:
+        response = request("POST", "/v1/shutdown", environ=environ)
+    except DaemonNotRunning:
+        return False
+    if response.status != 200:
+        raise refusal(response)
+    pid = int(json.loads(response.body)["pid"])
+    if not _within(STOP_SECONDS, lambda: not _runs(pid)):
+        raise DaemonTimeout(f"the daemon {pid} does not end", hint=f"run: kill -9 {pid}")
+    return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _within(seconds: float, is_so: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _readable(line: str) -> str:
+    try:
+        entry = json.loads(line)
+        return f"{entry['time']} {entry['level']}: {entry['message']}"
+    except (ValueError, KeyError, TypeError):
+        return line.rstrip("\n")

@@ -1,0 +1,26 @@
+"""`agentkeys exec`, as click sees it: help, mistakes, and the same work as the fast path."""
+
+from __future__ import annotations
+
+import click
+
+from agentkeys_shell.execution import run
+from agentkeys_shell.fast_options import fast_options
+
+
+@click.command(
+    "exec",
+    context_settings={"allow_interspersed_args": False},
+    epilog="A script such as scraper.py in the current folder runs by its name. Exit status: the "
+    "program's own; 125 when agentkeys fails before it starts, 126 when it cannot be run, 127 when "
+    "it is not found.",
+)
+@fast_options("exec")
+@click.argument("program", nargs=-1, required=True, metavar="-- PROGRAM [ARGUMENTS]...")
+def command(profile: str | None, program: tuple[str, ...]) -> int:
+    """Run a program with temporary credentials in its environment.
+
+    The program replaces agentkeys, so signals, exit status and terminal are its own. It inherits no
+    other AWS settings.
+    """
+    return run(profile, program)

@@ -1,0 +1,110 @@
+"""`agentkeys init`: the first configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import click
+
+from agentkeys.config import parse_config
+from agentkeys.errors import ConfigError
+from agentkeys.paths import Paths, private_folder, replace_file
+from agentkeys.stores import STORE_KINDS
+from agentkeys_shell.output import json_option, print_json
+
+
+@click.command("init")
+@click.option("--broker-url", metavar="URL", help="The broker that knows you.")
+@click.option("--role-arn", metavar="ARN", help="The role to assume.")
+@click.option("--kind", type=click.Choice(list(STORE_KINDS)), help="The kind of store (aws).")
+@click.option("--sts-endpoint", metavar="URL", help="Its STS, unless it is AWS.")
+@click.option("--s3-endpoint", metavar="URL", help="Its S3, unless it is AWS.")
+@click.option("--region", metavar="REGION", help="The region.")
+@click.option("--bucket", metavar="BUCKET", help="The bucket that programs are told about.")
+@click.option("--prefix", metavar="PREFIX", help="The prefix in it (bots/{wallet}/).")
+@click.option("--profile", metavar="NAME", default="default", show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite an existing configuration.")
+@json_option
+def command(
+    broker_url: str | None,
+    role_arn: str | None,
+    kind: str | None,
+    sts_endpoint: str | None,
+    s3_endpoint: str | None,
+    region: str | None,
+    bucket: str | None,
+    prefix: str | None,
+    profile: str,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Write the first configuration, from options or by asking for what is missing."""
+    path = Paths.from_environment(os.environ).config
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists already", hint="edit it, or add --force to replace it")
+    broker_url = broker_url or _ask("broker URL", "--broker-url")
+    kind = kind or (_ask_kind() if _person_is_there() else "aws")
+    if STORE_KINDS[kind].needs_sts_endpoint:
+        sts_endpoint = sts_endpoint or _ask("STS endpoint", "--sts-endpoint")
+        s3_endpoint = s3_endpoint or sts_endpoint
+    if STORE_KINDS[kind].needs_role_arn:
+        role_arn = role_arn or _ask("role ARN", "--role-arn")
+    store = {"kind": kind, "sts_endpoint": sts_endpoint, "s3_endpoint": s3_endpoint}
+    text = _render(
+        profile,
+        {"source": "broker", "url": broker_url},
+        store,
+        {"role_arn": role_arn, "region": region, "bucket": bucket, "prefix": prefix},
+    )
+    # What is written must be what will be read.
+    parse_config(text, file="the new configuration", origin=str(path), path=path)
+    replace_file(private_folder(path.parent) / path.name, text)
+    if as_json:
+        print_json({"version": 1, "path": str(path), "profile": profile})
+    else:
+        click.echo(f"wrote {path}")
+        click.echo("next: agentkeys login")
+    return 0
+
+
+def _render(
+    profile: str,
+    identity: dict[str, str | None],
+    store: dict[str, str | None],
+    facts: dict[str, str | None],
+) -> str:
+    own_store = store["kind"] != "aws" or store["s3_endpoint"] or store["sts_endpoint"]
+    store_name = "main" if own_store else "aws"
+    parts = [f"default_profile = {json.dumps(profile)}\n", _table("identities.me", identity)]
+    if own_store:
+        parts.append(_table("stores.main", store))
+    parts.append(
+        _table(f"profiles.{json.dumps(profile)}", {"identity": "me", "store": store_name, **facts})
+    )
+    return "\n".join(parts)
+
+
+def _table(name: str, values: dict[str, str | None]) -> str:
+    # Every JSON string is a TOML basic string.
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if value]
+    return "\n".join([f"[{name}]", *lines, ""])
+
+
+def _person_is_there() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(words: str, option: str) -> str:
+    if not _person_is_there():
+        raise click.UsageError(f"{option} is needed, and there is no terminal to ask at")
+    answer: str = click.prompt(words, err=True)
+    return answer.strip()
+
+
+def _ask_kind() -> str:
+    kind: str = click.prompt(
+        "kind of store", type=click.Choice(list(STORE_KINDS)), default="aws", err=True
+    )
+    return kind

@@ -1,0 +1,61 @@
+"""Where the `agentkeys` program begins: the commands that must be fast, and click for the rest.
+
+Runs without site packages, and what it imports here every command pays for.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from agentkeys_shell.options import FAST_COMMANDS, parse_fast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main", "run_click"]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The whole program; returns its exit status, or becomes the program that `exec` runs."""
+    try:
+        command = arguments[0] if arguments else ""
+        parsed = parse_fast(FAST_COMMANDS.get(command, ()), arguments[1:])
+        if command in FAST_COMMANDS and parsed is not None:
+            status = _run_fast(command, *parsed)
+            if status is not None:
+                return status
+        return run_click(arguments)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run_fast(command: str, options: dict[str, str], rest: list[str]) -> int | None:
+    """None where click has to have a look after all."""
+    if command == "exec" and rest:
+        from agentkeys_shell.execution import run  # noqa: PLC0415
+
+        return run(options.get("profile"), rest)
+    if command == "credential-process" and not rest:
+        from agentkeys_shell.credential_process import print_document  # noqa: PLC0415
+
+        return print_document(options.get("profile"))
+    if command == "status" and not rest and "json" in options:
+        from agentkeys_shell.status_json import print_status  # noqa: PLC0415
+
+        return print_status()
+    return None
+
+
+def run_click(arguments: Sequence[str]) -> int:
+    """The full command line."""
+    from agentkeys_shell.daemon import enable_packages  # noqa: PLC0415
+
+    enable_packages()
+    try:
+        from agentkeys_shell.cli import main as cli_main  # noqa: PLC0415
+    except ModuleNotFoundError as problem:
+        print(f"agentkeys: error: {problem.name} is not installed", file=sys.stderr)
+        print("agentkeys: hint: install agentkeys with pipx, uv or pip", file=sys.stderr)
+        return 1
+    return cli_main(list(arguments))

@@ -1,0 +1,1 @@
+"""What several tests need that is no double of anything."""

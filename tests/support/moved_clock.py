@@ -1,0 +1,26 @@
+"""A clock that only moves when a test moves it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+# When the sample bodies are set.
+SAMPLE_NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+class MovedClock:
+    """Stands still at `at` until `move`."""
+
+    def __init__(self, at: datetime = SAMPLE_NOW) -> None:
+        self._at = at
+        self._seconds = 0.0
+
+    def now(self) -> datetime:
+        return self._at
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    def move(self, by: timedelta) -> None:
+        self._at += by
+        self._seconds += by.total_seconds()

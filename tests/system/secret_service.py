@@ -1,0 +1,131 @@
+"""A session bus and a GNOME Keyring of our own, real processes in a folder of their own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import secretstorage
+from jeepney import MatchRule, message_bus  # type: ignore[import-untyped]  # has no annotations
+from jeepney.io.blocking import (  # type: ignore[import-untyped]
+    DBusConnection,
+    Proxy,
+    open_dbus_connection,
+)
+
+__all__ = ["NEEDED", "SecretService", "missing_packages"]
+
+NEEDED = {"dbus-daemon": "dbus", "gnome-keyring-daemon": "gnome-keyring"}
+"""Programs, and the Debian packages that bring them."""
+
+_NAME = "org.freedesktop.secrets"
+_PATIENCE = 30  # seconds
+# Without the machine's own service files: the bus must not start a keyring by itself.
+_BUS = """<busconfig>
+  <type>session</type><listen>unix:path={folder}/bus</listen><auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+  </policy>
+</busconfig>"""
+
+
+def missing_packages() -> list[str]:
+    """The Debian packages to install before a SecretService can start."""
+    return [package for program, package in NEEDED.items() if shutil.which(program) is None]
+
+
+class SecretService:
+    """A session bus in `folder`, which is also HOME; it has a keyring once one is started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._bus = self._start_bus()
+        self._keyring: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.resume()
+        for process in filter(None, (self._keyring, self._bus)):
+            process.kill()
+            process.wait()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a program needs to find this bus and no other."""
+        return {
+            "HOME": str(self._folder),
+            "XDG_RUNTIME_DIR": str(self._folder),
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self._folder}/bus",
+        }
+
+    def start_keyring(self, *, password: str | None) -> None:
+        """Starts GNOME Keyring; a password makes a default collection and leaves it unlocked."""
+        with self._connection() as bus:
+            self._keyring = subprocess.Popen(
+                self._keyring_command(unlocks=password is not None),
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            assert self._keyring.stdin is not None
+            with self._keyring.stdin as stdin:
+                stdin.write((password or "").encode())
+            _wait_for_keyring(bus)
+
+    def lock(self) -> None:
+        """Locks the default collection, as a screen lock or a time-out would."""
+        with self._connection() as bus:
+            secretstorage.Collection(bus).lock()
+
+    def pause(self) -> None:
+        """The keyring stays where it is and answers nothing any more."""
+        self._signal_keyring(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Takes a pause back."""
+        self._signal_keyring(signal.SIGCONT)
+
+    def _signal_keyring(self, number: signal.Signals) -> None:
+        if self._keyring is not None:
+            self._keyring.send_signal(number)
+
+    def _start_bus(self) -> subprocess.Popen[bytes]:
+        config = self._folder / "bus.conf"
+        config.write_text(_BUS.format(folder=self._folder))
+        bus = subprocess.Popen(
+            ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert bus.stdout is not None
+        with bus.stdout as stdout:
+            assert stdout.readline(), "dbus-daemon did not start"
+        return bus
+
+    def _keyring_command(self, *, unlocks: bool) -> list[str]:
+        control = f"--control-directory={self._folder}/control"
+        command = ["gnome-keyring-daemon", "--foreground", "--components=secrets", control]
+        return [*command, "--unlock"] if unlocks else command
+
+    @contextmanager
+    def _connection(self) -> Iterator[DBusConnection]:
+        with open_dbus_connection(self.environment["DBUS_SESSION_BUS_ADDRESS"]) as connection:
+            yield connection
+
+
+def _wait_for_keyring(bus: DBusConnection) -> None:
+    owned = MatchRule(type="signal", interface=message_bus.interface, member="NameOwnerChanged")
+    owned.add_arg_condition(0, _NAME)
+    proxy = Proxy(message_bus, bus)
+    proxy.AddMatch(owned)
+    with bus.filter(owned) as changes:
+        if not proxy.NameHasOwner(_NAME)[0]:
+            bus.recv_until_filtered(changes, timeout=_PATIENCE)

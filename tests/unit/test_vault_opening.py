@@ -1,0 +1,181 @@
+"""Which vault serves this user on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agentkeys.errors import VaultLocked, VaultUnavailable
+from agentkeys.vault import OpenedVault, open_vault
+from agentkeys.vault.opening import find_session_bus
+
+FAKE = Path(__file__).parents[1] / "fakes" / "vault_helper.py"
+SOME_BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere"}
+END_WITH_THE_DAEMON = "so sessions and leases end with the daemon"
+
+Open = Callable[..., Awaitable[OpenedVault]]
+
+
+@pytest.fixture
+def opening(tmp_path: Path) -> Open:
+    """`open_vault` with a helper that plays the given acts."""
+
+    def opening(
+        *acts: str, environment: dict[str, str] = SOME_BUS, limit: float = 30
+    ) -> Awaitable[OpenedVault]:
+        return open_vault(
+            environment=environment,
+            helper=(sys.executable, "-I", "-S", str(FAKE), str(tmp_path), *acts),
+            limit=timedelta(seconds=limit),
+        )
+
+    return opening
+
+
+async def kind_and_detail(opening: Awaitable[OpenedVault]) -> tuple[str, str]:
+    opened = await opening
+    await opened.vault.aclose()
+    return opened.vault.kind, opened.detail
+
+
+def test_a_keyring_that_answers_is_used(opening: Open) -> None:
+    """The detail names the keyring."""
+    assert asyncio.run(kind_and_detail(opening("answer"))) == (
+        "secret-service",
+        "sessions and leases are kept in the OS keyring (secret-service)",
+    )
+
+
+def test_memory_when_asked(tmp_path: Path) -> None:
+    """Whoever asks for memory gets it, and is told what that costs."""
+    opening = open_vault(environment=SOME_BUS, mode="memory", helper=[str(tmp_path / "gone")])
+    assert asyncio.run(kind_and_detail(opening)) == (
+        "memory",
+        f"the keyring is not used, as asked, {END_WITH_THE_DAEMON}",
+    )
+
+
+@pytest.mark.parametrize("backend", ["null", "fail"])
+def test_memory_where_keyring_is_switched_off(opening: Open, tmp_path: Path, backend: str) -> None:
+    """The keyring library's own off switch holds for us too, and starts no helper."""
+    off = SOME_BUS | {"PYTHON_KEYRING_BACKEND": f"keyring.backends.{backend}.Keyring"}
+    kind, detail = asyncio.run(kind_and_detail(opening("answer", environment=off)))
+    assert kind == "memory"
+    assert detail.startswith("PYTHON_KEYRING_BACKEND switches the OS keyring off")
+    assert not (tmp_path / "starts").exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the Keychain needs no bus")
+def test_memory_without_a_session_bus(opening: Open, tmp_path: Path) -> None:
+    """Where no keyring can be, none is looked for: no helper is started."""
+    without = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert asyncio.run(kind_and_detail(opening("answer", environment=without))) == (
+        "memory",
+        f"no OS keyring answers here, {END_WITH_THE_DAEMON}",
+    )
+    assert not (tmp_path / "starts").exists()
+
+
+def test_memory_when_no_backend_works(opening: Open, tmp_path: Path) -> None:
+    """A bus without a keyring behind it means memory, and the helper is ended."""
+    kind, detail = asyncio.run(kind_and_detail(opening("missing")))
+    assert (kind, detail) == ("memory", f"no OS keyring answers here, {END_WITH_THE_DAEMON}")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "starts").read_text()), 0)
+
+
+def test_a_locked_keyring_stays_the_vault(opening: Open) -> None:
+    """Locked is not missing: each use says so, until somebody unlocks it."""
+
+    async def story() -> str:
+        opened = await opening("locked")
+        with pytest.raises(VaultLocked):
+            await opened.vault.load("me@lab")
+        await opened.vault.aclose()
+        return opened.detail
+
+    assert asyncio.run(story()).startswith("the OS keyring is locked; ")
+
+
+def test_a_silent_keyring_stays_the_vault(opening: Open) -> None:
+    """A keyring too slow for the probe is asked again at the next use."""
+
+    async def story() -> tuple[str, object]:
+        opened = await opening("hang", "answer", limit=1)
+        loaded = await opened.vault.load("me@lab")
+        await opened.vault.aclose()
+        return opened.detail, loaded
+
+    assert asyncio.run(story()) == (
+        "the OS keyring did not answer within 1 s; it is asked again whenever it is needed",
+        None,
+    )
+
+
+def test_a_broken_helper_is_not_a_missing_keyring(opening: Open) -> None:
+    """What cannot be looked at is not known to be absent."""
+
+    async def story() -> None:
+        opened = await opening("die")
+        with pytest.raises(VaultUnavailable):
+            await opened.vault.load("me@lab")
+        await opened.vault.aclose()
+
+    asyncio.run(story())
+
+
+def test_the_helper_gets_the_bus_and_no_keyring_settings(opening: Open, bus: Path) -> None:
+    """Settings of the keyring library could change a trusted backend, so they stay behind."""
+    environment = {
+        "XDG_RUNTIME_DIR": str(bus.parent),
+        "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring",
+        "KEYRING_PROPERTY_PREFERRED_COLLECTION": "/elsewhere",
+    }
+
+    async def story() -> dict[str, str]:
+        opened = await opening("surroundings", environment=environment)
+        seen = await opened.vault.load("me@lab")
+        await opened.vault.aclose()
+        assert seen is not None
+        inherited: dict[str, str] = json.loads(seen.reveal())["environment"]
+        return inherited
+
+    inherited = asyncio.run(story())
+    inherited.pop("LC_CTYPE", None)  # Python's own doing
+    assert inherited == {
+        "XDG_RUNTIME_DIR": str(bus.parent),
+        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}",
+    }
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[Path]:
+    """A socket where a session bus would be."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "bus"))
+        yield tmp_path / "bus"
+
+
+def test_the_bus_that_the_environment_names_comes_first(bus: Path) -> None:
+    """An address is taken as it is."""
+    environment = SOME_BUS | {"XDG_RUNTIME_DIR": str(bus.parent)}
+    assert find_session_bus(environment) == "unix:path=/nowhere"
+
+
+def test_the_bus_is_found_in_the_runtime_folder(bus: Path) -> None:
+    """A shell without an address, such as cron's, still finds the user's bus."""
+    assert find_session_bus({"XDG_RUNTIME_DIR": str(bus.parent)}) == f"unix:path={bus}"
+
+
+def test_a_file_is_no_bus(tmp_path: Path) -> None:
+    """Only a socket counts."""
+    (tmp_path / "bus").touch()
+    assert find_session_bus({"XDG_RUNTIME_DIR": str(tmp_path)}) is None
