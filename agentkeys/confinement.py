@@ -123,7 +123,7 @@ def _one_tag_value(name: str, values: object) -> str:
 
 
 def _check_tags_match(claims: Mapping[str, Any]) -> None:
-    """A broker's tags must be there and repeat its bare claims, whichever of them the store reads."""
+    """A broker's tags must repeat its bare claims, whichever of them the store reads."""
     tags = _principal_tags(claims)
     for name in (WALLET, OMNI):
         if tags.get(name) != claims.get(name):

@@ -1,4 +1,4 @@
-"""A user's place in a bucket: `bots/{wallet}/` with the placeholders filled from a token's claims."""
+"""A user's place in a bucket: `bots/{wallet}/`, filled in from a token's claims."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _duration(table: Table, store: Store) -> timedelta:
         raise table.refuse(
             "duration",
             f"is outside what {store.kind.name} takes",
-            f"from {_in_minutes(store.kind.min_duration)} to {_in_minutes(store.kind.max_duration)}",
+            f"{_minutes(store.kind.min_duration)} to {_minutes(store.kind.max_duration)}",
         )
     return duration
 
@@ -180,7 +180,7 @@ def _one_of(known: Mapping[str, object]) -> str:
     return f"write one of: {', '.join(known)}"
 
 
-def _in_minutes(duration: timedelta) -> str:
+def _minutes(duration: timedelta) -> str:
     return f"{duration // timedelta(minutes=1)}m"
 
 

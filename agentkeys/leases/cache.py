@@ -89,7 +89,7 @@ class LeaseCache:
             subject=subject,
             store=profile.store.kind.name,
             sts_endpoint=sts_endpoint,
-            role_arn=profile.role_arn and profile.role_arn.arn,
+            role_arn=profile.role_arn.arn if profile.role_arn else None,
             duration_seconds=int(profile.duration.total_seconds()),
             audience=profile.identity.audience,
             confine=str(profile.confine),

@@ -105,7 +105,7 @@ class Minter:
         return token
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Runs `call`, and again after a growing, jittered pause where its error says it may help."""
+        """Runs `call`, and again after a growing pause where its error says it may help."""
         for retry in range(ATTEMPTS - 1):
             try:
                 return await call()

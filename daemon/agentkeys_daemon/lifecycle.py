@@ -68,17 +68,18 @@ def run_daemon(environ: Mapping[str, str], *, ready: Callable[[], None]) -> None
 async def _serve(environ: Mapping[str, str], paths: Paths, ready: Callable[[], None]) -> None:
     app = await _make_app(environ, paths)
     view = StatusView(app=app, started_at=app.clock.now(), socket=str(paths.socket))
-    handlers = Handlers(app=app, view=view, environ=environ, stop=lambda: server.stop())
-    server = DaemonServer(handlers)
+    stop = asyncio.Event()
+    handlers = Handlers(app=app, view=view, environ=environ, stop=stop.set)
+    server = DaemonServer(handlers, until=stop)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop.set)
     listener = _listen(paths.socket)
     preload = loop.create_task(_preload(app))
     log.info("serving %s, %s", paths.socket, app.opened.detail)
     ready()
     try:
-        await server.serve_until_stopped(listener)
+        await server.serve(sockets=[listener])
     finally:
         paths.socket.unlink(missing_ok=True)
         preload.cancel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import Generator
 from typing import Any
 
@@ -38,9 +37,12 @@ class PeerCheckedProtocol(H11Protocol):
 
 
 class DaemonServer(uvicorn.Server):
-    """Serves until told to stop, without a clock that ticks while nobody asks."""
+    """Serves until `until` is set, without a clock that ticks while nobody asks.
 
-    def __init__(self, app: Any) -> None:
+    Requests under way are finished first.
+    """
+
+    def __init__(self, app: Any, *, until: asyncio.Event) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -56,19 +58,12 @@ class DaemonServer(uvicorn.Server):
                 timeout_graceful_shutdown=2,
             )
         )
-        self._stop = asyncio.Event()
-
-    async def serve_until_stopped(self, listener: socket.socket) -> None:
-        await self.serve(sockets=[listener])
-
-    def stop(self) -> None:
-        """Finishes the requests under way and ends; may be called from a signal handler."""
-        self._stop.set()
+        self._until = until
 
     async def main_loop(self) -> None:
         # Sets the headers of every answer; uvicorn itself would do so ten times a second.
         await self.on_tick(0)
-        await self._stop.wait()
+        await self._until.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

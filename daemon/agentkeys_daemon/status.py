@@ -168,15 +168,15 @@ def _prefix(profile: Profile, lease: Lease) -> str | None:
 
 
 def _words(problem: AgentkeysError | None) -> dict[str, str] | None:
-    return problem and {
-        "code": problem.code,
-        "message": problem.message,
-        "hint": problem.hint,
-    }
+    if problem is None:
+        return None
+    return {"code": problem.code, "message": problem.message, "hint": problem.hint}
 
 
 def _last_error(last: LastError | None) -> dict[str, str] | None:
-    return last and {
+    if last is None:
+        return None
+    return {
         "code": last.code,
         "message": last.message,
         "hint": last.hint,

@@ -5,7 +5,6 @@ A real execve: signals, exit status, terminal and stdin are the program's own.
 
 from __future__ import annotations
 
-import _signal
 import errno
 import posix
 
@@ -79,13 +78,16 @@ def _become(command: Sequence[str], child: dict[str, str], environ: Mapping[str,
         say(f"error: {name}: command not found")
         say("hint: check the spelling, or give the program's path")
         return NOT_FOUND
-    say(f"error: {name} cannot be run: {problem.strerror.lower()}")
+    say(f"error: {name} cannot be run: {(problem.strerror or 'unknown reason').lower()}")
     say("hint: check that it is executable and that its #! line names a program")
     return CANNOT_RUN
 
 
 def _restore_signals() -> None:
     """Python ignores these from its start, and what is ignored stays so through an execve."""
+    # The `signal` module would have to import `enum` first.
+    import _signal  # type: ignore[import-not-found]  # noqa: PLC0415 - not in typeshed
+
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -134,8 +135,9 @@ def test_what_ceph_answers_to_a_get_is_no_success() -> None:
 )
 def test_a_field_that_is_missing_or_odd_is_refused(name: str, text: str | None) -> None:
     """Half a set of credentials is none, and a line break could forge a header."""
+    fields: dict[str, Any] = {name: text}
     with pytest.raises(StsAnswerInvalid):
-        parse(answer(**{name: text}))
+        parse(answer(**fields))
 
 
 def test_a_field_that_comes_twice_is_refused() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
+import select
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
@@ -18,6 +21,7 @@ import pytest
 from agentkeys.clock import SystemClock
 from agentkeys.errors import ConfigError
 from agentkeys.transport import Answer, Transport, TransportError
+from agentkeys.transport.failures import explain
 from tests.fakes.sts import FakeSts
 from tests.support.moved_clock import MovedClock
 
@@ -67,6 +71,22 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
+
+
+@contextmanager
+def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A URL whose first connection is handed to `serve`, then closed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def take_one() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                serve(connection)
+
+        thread = threading.Thread(target=take_one)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        thread.join()
 
 
 def test_a_form_arrives_as_a_form(server: FakeSts) -> None:
@@ -171,25 +191,14 @@ def test_the_whole_call_ends_in_time(server: FakeSts) -> None:
 def test_a_server_that_drips_ends_in_time_too() -> None:
     """The limit is for all reads together: a byte now and then does not extend it."""
 
-    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        while True:
-            writer.write(b"x")
-            try:
-                await writer.drain()
-            except ConnectionError:
-                break
-            await asyncio.sleep(0.005)
-        writer.close()
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not select.select([connection], [], [], 0.005)[0]:  # until the client hangs up
+            connection.sendall(b"x")
 
-    async def ask() -> None:
-        listener = await asyncio.start_server(drip, "127.0.0.1", 0)
-        port = listener.sockets[0].getsockname()[1]
-        async with listener, open_transport() as transport:
-            await transport.send("GET", f"http://127.0.0.1:{port}/", timeout=0.2)
-
-    with pytest.raises(TransportError, match=r"did not answer within 0\.2 s"):
-        asyncio.run(ask())
+    with raw_server(drip) as url:
+        assert "did not answer within 0.2 s" in failure(url, timeout=0.2).message
 
 
 def test_a_closed_port_is_told_as_such() -> None:
@@ -200,17 +209,31 @@ def test_a_closed_port_is_told_as_such() -> None:
     assert not any(SECRET in repr(link) for link in chain(error))
 
 
+def test_a_failed_race_of_addresses_is_told_like_one_failure() -> None:
+    """A name with several addresses fails with a group of errors."""
+    refused = OSError("all failed")
+    refused.__cause__ = ExceptionGroup("", [ConnectionRefusedError(), ConnectionRefusedError()])
+    assert explain(refused, "localhost:1").message == "nothing answers at localhost:1"
+
+
+def test_a_host_that_takes_no_connection_is_told_in_time() -> None:
+    """A connection has a limit of its own, well below that of the answer."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        port = listener.getsockname()[1]
+        error = failure(f"http://127.0.0.1:{port}/", connect_timeout=0.05)
+    assert error.message == f"no connection to 127.0.0.1:{port} within 0.05 s"
+
+
 def test_a_connection_that_breaks_off_is_told() -> None:
     """Half an answer is none."""
-
-    async def ask() -> None:
-        listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-        port = listener.sockets[0].getsockname()[1]
-        async with listener, open_transport() as transport:
-            await transport.send("GET", f"http://127.0.0.1:{port}/")
-
-    with pytest.raises(TransportError, match=r"the connection to 127\.0\.0\.1:[0-9]+ failed"):
-        asyncio.run(ask())
+    with raw_server(lambda connection: None) as url:
+        error = failure(url)
+    assert re.fullmatch(r"the connection to 127\.0\.0\.1:[0-9]+ failed", error.message)
 
 
 def test_a_server_without_tls_is_told(server: FakeSts) -> None:

@@ -46,7 +46,7 @@ def command(
         raise ConfigError(f"{path} exists already", hint="edit it, or add --force to replace it")
     broker_url = broker_url or _ask("broker URL", "--broker-url")
     kind = kind or (_ask_kind() if _person_is_there() else "aws")
-    if STORE_KINDS[kind].needs_sts_endpoint:
+    if STORE_KINDS[kind].needs_endpoint:
         sts_endpoint = sts_endpoint or _ask("STS endpoint", "--sts-endpoint")
         s3_endpoint = s3_endpoint or sts_endpoint
     if STORE_KINDS[kind].needs_role_arn:

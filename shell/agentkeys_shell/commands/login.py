@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import click
 
@@ -66,7 +67,7 @@ def command(
     return 0
 
 
-def offer_login(profile: str | None, environ: dict[str, str]) -> None:
+def offer_login(profile: str | None, environ: Mapping[str, str]) -> None:
     """Asks at the terminal whether to log in for a profile, and does.
 
     Raises LoginRequired when the person says no, LoginFailed and whatever the broker refuses.
