@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from agentkeys.config.parse import parse_config
 from agentkeys.config.values import Config
-from agentkeys.errors import ConfigError
+from agentkeys.errors import ConfigError, SandboxError
 from agentkeys.paths import Paths
 from agentkeys.sandbox_record import is_live, load_sandbox_record
 
@@ -45,11 +45,10 @@ class ConfigSource:
         return self._config
 
     def _look(self) -> Signature:
-        record = load_sandbox_record(self._paths.sandbox)
         return (
             _file_signature(self._paths.config),
             _file_signature(self._paths.sandbox / "config.toml"),
-            record is not None and is_live(record),
+            self._sandbox_is_live(),
         )
 
     def _read(self) -> Config:
@@ -65,9 +64,16 @@ class ConfigSource:
             return _from_environment(url, self._environ.get("AGENTKEYS_DATA_ROLE_ARN"))
         return _NOTHING
 
+    def _sandbox_is_live(self) -> bool:
+        try:
+            record = load_sandbox_record(self._paths.sandbox)
+        except SandboxError:
+            # A record that cannot be read must not take the user's own profiles away.
+            return False
+        return record is not None and is_live(record)
+
     def _sandbox(self) -> Config | None:
-        record = load_sandbox_record(self._paths.sandbox)
-        if record is None or not is_live(record):
+        if not self._sandbox_is_live():
             return None
         path = self._paths.sandbox / "config.toml"
         return parse_config(_read_trusted(path), file=str(path), origin="sandbox", path=path)

@@ -21,7 +21,7 @@ from agentkeys.errors import (
 )
 from agentkeys.leases.lease import Lease
 from agentkeys.models import AssumedRole, WebIdentityToken
-from agentkeys.sts import AssumeRoleRequest, role_session_name
+from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
 __all__ = ["WALLET_CLAIM", "Exchange", "Minter", "check_expected"]
@@ -39,7 +39,9 @@ Sleep = Callable[[float], Awaitable[None]]
 class Exchange(Protocol):
     """Trades a token for credentials at one STS, with one call each time."""
 
-    async def assume_role_with_web_identity(self, request: AssumeRoleRequest) -> AssumedRole: ...
+    async def assume_role_with_web_identity(
+        self, request: AssumeRoleRequest, *, audiences: Audiences | None = None
+    ) -> AssumedRole: ...
 
 
 class Minter:
@@ -78,7 +80,9 @@ class Minter:
             minted_at = self._clock.now()
             request = _request(profile, token, minted_at)
             try:
-                role = await exchange.assume_role_with_web_identity(request)
+                role = await exchange.assume_role_with_web_identity(
+                    request, audiences=Audiences(token.audiences, profile.identity.audience)
+                )
             except StsTokenRefused:
                 # A token can expire on its way to the store; a second refusal has another reason.
                 if renewed or not retries_left:

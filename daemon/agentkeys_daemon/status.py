@@ -66,9 +66,8 @@ class StatusView:
         }
 
     def whoami(self, identity: Identity, profile: Profile | None) -> dict[str, Any]:
-        """Who is logged in as `identity`; `profile` is whose prefix and role are told."""
+        """Who is logged in as `identity`; `profile` is whose role is told."""
         session = self._app.identities.keeper(identity.name).held_session
-        lease = profile and self._held(profile)
         return {
             "version": 1,
             "identity": identity.name,
@@ -79,7 +78,7 @@ class StatusView:
             "prefix_id": session and session.subject,
             "session_expires_at": session and format_utc(session.expires_at),
             "role_arn": profile and profile.role_arn and profile.role_arn.arn,
-        } | ({"prefix": _prefix(profile, lease)} if profile and lease else {})
+        }
 
     def _config(self) -> tuple[Config | None, AgentkeysError | None]:
         try:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["fetch_status", "print_status"]
+__all__ = ["daemon_is_running", "fetch_status", "print_status"]
 
 NO_DAEMON = (
     b'{"version": 1, "daemon": null, "default_profile": null, "identities": [], "profiles": []}\n'
@@ -38,3 +38,11 @@ def fetch_status(environ: Mapping[str, str]) -> bytes:
     if response.status != 200:
         raise refusal(response)
     return response.body
+
+
+def daemon_is_running(environ: Mapping[str, str]) -> bool:
+    """Whether a daemon answers. Raises DaemonError, ConfigError where that cannot be told."""
+    try:
+        return request("GET", "/v1/health", environ=environ).status == 200
+    except DaemonNotRunning:
+        return False

@@ -194,8 +194,8 @@ def test_nothing_is_minted_without_a_record(tmp_path: Path) -> None:
 
 def test_lifetimes_and_audience_can_be_set(tmp_path: Path) -> None:
     """For tests of expiry; the sessions' tolerance can be switched off for them too."""
-    options = ("--session-seconds", "2", "--session-leeway-seconds", "0", "--follow-links")
-    options += ("--token-seconds", "60", "--audience", "other")
+    options = ["--session-seconds", "2", "--session-leeway-seconds", "0", "--follow-links"]
+    options += ["--token-seconds", "60", "--audience", "other"]
     with running_broker(tmp_path, *options) as broker, BrokerClient(broker.url) as client:
         session = client.email_login("alice@example.com")
         minted = client.mint(session["session_jwt"])

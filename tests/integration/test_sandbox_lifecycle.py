@@ -31,6 +31,7 @@ from agentkeys.sandbox_record import (
 )
 from agentkeys_shell.sandbox.iam import BUCKET, ROLE_ARN
 from agentkeys_shell.sandbox.lifecycle import config_path, start_sandbox, stop_sandbox
+from agentkeys_shell.sandbox.processes import Server, find_server, wait_until
 from tests.support.dev_broker import BrokerClient
 from tests.support.sandbox import running_sandbox
 
@@ -41,10 +42,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sandbox(folder: Path) -> Iterator[SandboxRecord]:
-    """One for all tests that do it no harm."""
-    with running_sandbox(folder) as record:
-        yield record
+def pipe() -> Iterator[str]:
+    """What a link in /proc calls a pipe of ours that any program we start would get."""
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    yield f"pipe:[{os.fstat(writer).st_ino}]"
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.fixture(scope="module")
+def sandbox(folder: Path, pipe: str) -> Iterator[SandboxRecord]:
+    """One for all tests that do it no harm, started by a caller with keys and open files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "admin")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "password")
+        with running_sandbox(folder) as record:
+            patch.undo()
+            yield record
 
 
 def start(folder: Path, *, users: int = 1) -> SandboxRecord:
@@ -118,33 +133,21 @@ def test_its_processes_have_sessions_of_their_own(sandbox: SandboxRecord) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_its_processes_hold_nothing_of_ours(tmp_path: Path) -> None:
-    """They sit in the sandbox's folder, and a pipe of the caller's is not kept open by them."""
-    reader, writer = os.pipe()
-    os.set_inheritable(writer, True)
-    try:
-        with running_sandbox(tmp_path) as record:
-            for process in (record.broker, record.store):
-                here = Path("/proc") / str(process.pid)
-                assert tmp_path in (here / "cwd").readlink().parents
-                held = {str(link.readlink()) for link in (here / "fd").iterdir()}
-                assert str(Path(f"/proc/self/fd/{writer}").readlink()) not in held
-    finally:
-        os.close(reader)
-        os.close(writer)
+def test_its_processes_hold_nothing_of_ours(
+    folder: Path, sandbox: SandboxRecord, pipe: str
+) -> None:
+    """They sit in the sandbox's folder, and no open file of the caller's lives on in them."""
+    for process in (sandbox.broker, sandbox.store):
+        here = Path("/proc") / str(process.pid)
+        assert folder in (here / "cwd").readlink().parents
+        assert pipe not in {str(link.readlink()) for link in (here / "fd").iterdir()}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_the_store_gets_no_key_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """AWS variables of the caller would give it a user without any bounds."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "admin")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "password")
-    with running_sandbox(tmp_path) as record:
-        for process in (record.broker, record.store):
-            environment = Path(f"/proc/{process.pid}/environ").read_bytes()
-            assert b"AWS_" not in environment
+def test_its_processes_get_no_key_from_the_environment(sandbox: SandboxRecord) -> None:
+    """AWS variables of the caller would give the store a user without any bounds."""
+    for process in (sandbox.broker, sandbox.store):
+        assert b"AWS_" not in Path(f"/proc/{process.pid}/environ").read_bytes()
 
 
 # what its users can do
@@ -236,6 +239,7 @@ def test_a_half_dead_sandbox_is_started_anew(tmp_path: Path, part: str) -> None:
     with running_sandbox(tmp_path) as first:
         victim: SandboxProcess = getattr(first, part)
         os.kill(victim.pid, signal.SIGKILL)
+        assert wait_until(lambda: not runs(victim), seconds=30)
         second = start(tmp_path)
         assert not runs(first.broker)
         assert not runs(first.store)
@@ -261,20 +265,17 @@ class Interrupted(BaseException):
 
 def test_an_interrupted_start_leaves_nothing_running(tmp_path: Path) -> None:
     """At whatever point it is cut off, what it had started is ended."""
-    began: list[SandboxProcess] = []
+    began: list[Server] = []
 
     def cut_off(words: str) -> None:
-        if words == "starting a store":
-            text = (tmp_path / "broker" / "process.json").read_text(encoding="utf-8")
-            pid, started = (part.split(":")[1].strip(' "}') for part in text.split(","))
-            began.append(SandboxProcess(int(pid), started, ""))
-            assert runs(began[0])
+        if broker := find_server(tmp_path / "broker"):
+            assert broker.is_alive()
+            began.append(broker)
             raise Interrupted
 
     with pytest.raises(Interrupted):
         start_sandbox(tmp_path, progress=cut_off)
-    assert began
-    assert not runs(began[0])
+    assert not began[0].is_alive()
     assert load_sandbox_record(tmp_path) is None
     assert not config_path(tmp_path).exists()
 

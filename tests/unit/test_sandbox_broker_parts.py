@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import jwt
 import pytest
@@ -209,6 +210,6 @@ def test_a_session_without_a_wallet_is_confined_by_its_omni(clock: MovedClock) -
     assert claims["sub"] == f"agentkeys:agent:{identity.omni}"
 
 
-def decode(token: Secret) -> dict[str, object]:
-    claims: dict[str, object] = jwt.decode(token.reveal(), options={"verify_signature": False})
+def decode(token: Secret) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token.reveal(), options={"verify_signature": False})
     return claims

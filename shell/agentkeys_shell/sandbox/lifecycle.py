@@ -125,7 +125,7 @@ def _bring_up(
     progress("starting a broker")
     broker = start_broker(broker_folder)
     progress("starting a store")
-    store = start_store(store_folder, issuer=broker.url, max_session=max_session)
+    store = start_store(store_folder, weed=find_weed(), issuer=broker.url, max_session=max_session)
     wait_for_broker(broker)
     record = SandboxRecord(
         _process(broker.server, broker.url), _process(store.server, store.url), ()

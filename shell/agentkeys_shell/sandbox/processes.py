@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from agentkeys.sandbox_record import is_alive, process_started, replace_private_
 __all__ = ["Server", "end_servers", "find_server", "start_server", "wait_until"]
 
 _POLL_SECONDS = 0.02
-_TERM_SECONDS = 10.0
+_ENDED_AT_ONCE = "ended before it could be asked"
 
 # A Popen that is dropped while its process runs gives a warning; these run on by intention.
 _started: list[subprocess.Popen[bytes]] = []
@@ -43,7 +44,9 @@ class Server:
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to its process group; nothing happens if it has ended."""
         if self.is_alive():
-            os.killpg(self.pid, number)
+            # It may end between the two; macOS says EPERM then.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
 
 
 def start_server(
@@ -66,10 +69,7 @@ def start_server(
             umask=0o077,
         )
     _started.append(child)
-    started = process_started(child.pid)
-    if started is None:
-        raise SandboxError(f"{argv[0]} ended as soon as it was started", hint=f"read {log}")
-    server = Server(child.pid, started)
+    server = Server(child.pid, process_started(child.pid) or _ENDED_AT_ONCE)
     replace_private_file(_process_file(folder), json.dumps(asdict(server)))
     return server
 
@@ -83,16 +83,16 @@ def find_server(folder: Path) -> Server | None:
         return None
 
 
-def end_servers(folders: Sequence[Path]) -> None:
-    """Ends what runs in `folders`: asked first, killed after ten seconds; SandboxError if neither.
+def end_servers(folders: Sequence[Path], *, patience: float = 10.0) -> None:
+    """Ends what runs in `folders`: asked first, killed when `patience` (seconds) is over.
 
-    All of them are asked before any is waited for.
+    All of them are asked before any is waited for. Raises SandboxError when one outlives even that.
     """
     servers = [server for folder in folders if (server := find_server(folder))]
     for number in (signal.SIGTERM, signal.SIGKILL):
         for server in servers:
             server.signal(number)
-        if wait_until(lambda: not any(map(Server.is_alive, servers)), seconds=_TERM_SECONDS):
+        if wait_until(lambda: not any(map(Server.is_alive, servers)), seconds=patience):
             break
     else:
         raise SandboxError(f"a server of the sandbox does not end: {servers}")

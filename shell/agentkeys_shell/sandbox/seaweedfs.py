@@ -43,7 +43,7 @@ class StorePorts:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A store that has been started; `wait_for_store` tells when it answers."""
+    """A store that runs, and where its log is."""
 
     server: Server
     ports: StorePorts
@@ -68,7 +68,9 @@ def find_weed() -> Path:
     )
 
 
-def start_store(folder: Path, *, issuer: str, max_session: timedelta | None = None) -> Store:
+def start_store(
+    folder: Path, *, weed: Path, issuer: str, max_session: timedelta | None = None
+) -> Store:
     """Starts a store in `folder` that believes the broker at `issuer`, and waits until it is ready.
 
     Ready: the STS answers and the bucket exists. Raises SandboxError, naming the log file, when it
@@ -77,7 +79,7 @@ def start_store(folder: Path, *, issuer: str, max_session: timedelta | None = No
     document = build_iam_document(issuer=issuer, max_session=max_session)
     replace_private_file(folder / "iam.json", json.dumps(document, indent=2))
     for _ in range(_TRIES):
-        store = _launch(folder)
+        store = _launch(folder, weed)
         wait_until(lambda: _has_ended(store) or _is_ready(store), seconds=_READY_SECONDS)  # noqa: B023
         if _is_ready(store):
             return store
@@ -116,14 +118,14 @@ def weed_arguments(data: Path, ports: StorePorts) -> list[str]:
     ]
 
 
-def _launch(folder: Path) -> Store:
+def _launch(folder: Path, weed: Path) -> Store:
     ports = StorePorts(*choose_ports(5))
     data, log = folder / "data", folder / "weed.log"
     data.mkdir(mode=0o700, exist_ok=True)
     # It reads *.toml from HOME and the working directory, writes its longer logs to TMPDIR, and
     # would make a user of any AWS key in its environment.
     environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}
-    argv = [str(find_weed()), *weed_arguments(data, ports)]
+    argv = [str(weed), *weed_arguments(data, ports)]
     return Store(start_server(argv, folder=folder, log=log, environment=environment), ports, log)
 
 

@@ -1,0 +1,41 @@
+# Everything here makes its own virtual environment first: it needs Python 3.11 with venv, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find agentkeys daemon shell -type f -not -path '*/__pycache__/*')
+PYTEST := env -u PYTHONPATH $(BIN)/python -Im pytest
+
+.PHONY: demo test test-system lint bench clean
+
+demo: $(VENV)/installed
+	$(BIN)/agentkeys demo
+
+test: $(VENV)/installed
+	$(PYTEST) --cov --cov-report=term:skip-covered --ignore=tests/system $(PYTEST_OPTIONS)
+
+# Needs Debian's gnome-keyring and dbus, and root for the tests with a second user.
+test-system: $(VENV)/installed
+	$(PYTEST) tests/system $(PYTEST_OPTIONS)
+
+lint: $(VENV)/installed
+	$(BIN)/pip install --quiet --group lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed
+	$(BIN)/python -I tests/bench/run.py
+
+# The wheel that would be published, and what its tests need.
+$(VENV)/installed: pyproject.toml README.md LICENSE $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	rm -rf dist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/pip install --quiet --force-reinstall --no-deps dist/agentkeys-*.whl
+	$(BIN)/pip install --quiet "$$(echo dist/agentkeys-*.whl)[sandbox]" --group test
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,89 @@
+"""`agentkeys sandbox`: a broker and an S3 store on this machine, for trying and for testing."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from agentkeys.client import read_environment
+from agentkeys.errors import AgentkeysError
+from agentkeys.paths import Paths, private_folder
+from agentkeys.sandbox_record import SandboxRecord, is_live, load_sandbox_record
+from agentkeys_shell.daemon import ask
+from agentkeys_shell.identities import identity_path
+from agentkeys_shell.output import ask_json, json_option, print_json
+from agentkeys_shell.sandbox.lifecycle import start_sandbox, stop_sandbox
+from agentkeys_shell.status_json import daemon_is_running
+
+
+@click.group("sandbox")
+def command() -> None:
+    """Run a broker and an S3 store on this machine.
+
+    While it runs and nothing else is configured, its profile `sandbox` is the default one.
+    """
+
+
+@command.command("start")
+@click.option(
+    "--users", default=1, show_default=True, type=click.IntRange(1, 8), help="Made-up users."
+)
+@json_option
+def start(users: int, as_json: bool) -> int:
+    """Start it and log its made-up users in."""
+    paths = Paths.from_environment(os.environ)
+    private_folder(paths.state)
+    record = start_sandbox(paths.sandbox, users=users, progress=_progress)
+    people = [ask_json("GET", identity_path(user.profile)) for user in record.users]
+    if as_json:
+        print_json(
+            {
+                "version": 1,
+                "broker": record.broker.url,
+                "store": record.store.url,
+                "users": people,
+            }
+        )
+        return 0
+    for user, person in zip(record.users, people, strict=True):
+        click.echo(f"{user.profile}: {user.name}, s3://agentkeys/bots/{person['prefix_id']}/")
+    _explain(record)
+    return 0
+
+
+@command.command("stop")
+@json_option
+def stop(as_json: bool) -> int:
+    """Stop it and throw its data away."""
+    paths = Paths.from_environment(os.environ)
+    record = load_sandbox_record(paths.sandbox)
+    if record and is_live(record) and daemon_is_running(read_environment()):
+        _log_out(record)
+    stopped = stop_sandbox(paths.sandbox)
+    if as_json:
+        print_json({"version": 1, "stopped": stopped})
+    else:
+        click.echo("stopped, its data is gone" if stopped else "no sandbox was running")
+    return 0
+
+
+def _progress(words: str) -> None:
+    click.echo(words, err=True)
+
+
+def _explain(record: SandboxRecord) -> None:
+    click.echo(
+        "anyone with an account on this machine can reach its data: put nothing real in it", err=True
+    )
+    click.echo(f"broker {record.broker.url}, store {record.store.url}", err=True)
+    click.echo("next: agentkeys exec -- PROGRAM", err=True)
+
+
+def _log_out(record: SandboxRecord) -> None:
+    """Has the daemon forget the made-up users; their credentials end with the store anyway."""
+    for user in record.users:
+        try:
+            ask("DELETE", identity_path(user.profile, "session"), environ=read_environment())
+        except AgentkeysError:
+            continue
