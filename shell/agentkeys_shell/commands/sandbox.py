@@ -74,7 +74,8 @@ def _progress(words: str) -> None:
 
 def _explain(record: SandboxRecord) -> None:
     click.echo(
-        "anyone with an account on this machine can reach its data: put nothing real in it", err=True
+        "anyone with an account on this machine can reach its data: put nothing real in it",
+        err=True,
     )
     click.echo(f"broker {record.broker.url}, store {record.store.url}", err=True)
     click.echo("next: agentkeys exec -- PROGRAM", err=True)

@@ -58,6 +58,7 @@ def start_sandbox(
     made_up_users(users)
     check_installed()
     find_weed()
+    folder = folder.absolute()  # the servers work elsewhere
     _make_private_folder(folder)
     with _one_at_a_time(folder):
         record = _live_record(folder)

@@ -41,7 +41,7 @@ class Server:
             child.poll()
         return is_alive(self.pid, self.started)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Sends a signal to its process group; nothing happens if it has ended."""
         if self.is_alive():
             # It may end between the two; macOS says EPERM then.
@@ -54,11 +54,25 @@ def start_server(
 ) -> Server:
     """Starts a server in its own session, in `folder`, with `log` as both its output streams.
 
-    Whatever it writes is private (umask 077), and none of our open files reach it.
+    Whatever it writes is private (umask 077), and none of our open files reach it. Raises
+    SandboxError when it cannot be run at all.
     """
+    try:
+        child = _spawn(argv, folder, log, environment)
+    except OSError as error:
+        raise SandboxError(f"{argv[0]} cannot be started: {error.strerror}") from error
+    _started.append(child)
+    server = Server(child.pid, process_started(child.pid) or _ENDED_AT_ONCE)
+    replace_private_file(_process_file(folder), json.dumps(asdict(server)))
+    return server
+
+
+def _spawn(
+    argv: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     with os.fdopen(os.open(log, flags, 0o600), "wb") as output:
-        child = subprocess.Popen(  # noqa: S603 - our own programs, with arguments of our own
+        return subprocess.Popen(  # noqa: S603 - our own programs, with arguments of our own
             argv,
             cwd=folder,
             env=dict(environment),
@@ -68,10 +82,6 @@ def start_server(
             start_new_session=True,
             umask=0o077,
         )
-    _started.append(child)
-    server = Server(child.pid, process_started(child.pid) or _ENDED_AT_ONCE)
-    replace_private_file(_process_file(folder), json.dumps(asdict(server)))
-    return server
 
 
 def find_server(folder: Path) -> Server | None:
@@ -91,7 +101,7 @@ def end_servers(folders: Sequence[Path], *, patience: float = 10.0) -> None:
     servers = [server for folder in folders if (server := find_server(folder))]
     for number in (signal.SIGTERM, signal.SIGKILL):
         for server in servers:
-            server.signal(number)
+            server.send(number)
         if wait_until(lambda: not any(map(Server.is_alive, servers)), seconds=patience):
             break
     else:

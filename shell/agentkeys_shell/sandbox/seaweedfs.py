@@ -80,8 +80,7 @@ def start_store(
     replace_private_file(folder / "iam.json", json.dumps(document, indent=2))
     for _ in range(_TRIES):
         store = _launch(folder, weed)
-        wait_until(lambda: _has_ended(store) or _is_ready(store), seconds=_READY_SECONDS)  # noqa: B023
-        if _is_ready(store):
+        if _becomes_ready(store):
             return store
         if not _lost_a_port(store):
             break
@@ -127,6 +126,11 @@ def _launch(folder: Path, weed: Path) -> Store:
     environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}
     argv = [str(weed), *weed_arguments(data, ports)]
     return Store(start_server(argv, folder=folder, log=log, environment=environment), ports, log)
+
+
+def _becomes_ready(store: Store) -> bool:
+    wait_until(lambda: _has_ended(store) or _is_ready(store), seconds=_READY_SECONDS)
+    return _is_ready(store)
 
 
 def _has_ended(store: Store) -> bool:
