@@ -25,6 +25,11 @@ from tests.support.samples import broker_sample
 
 VECTORS = broker_sample("vectors")
 ADDRESS = VECTORS["wallet"]["address"]
+WITHOUT_ETH_ACCOUNT = """
+import runpy, sys
+sys.modules["eth_account"] = None
+runpy.run_module("agentkeys_shell.sandbox.broker", run_name="__main__")
+"""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -607,3 +612,23 @@ def test_a_senseless_lifetime_is_a_usage_error(tmp_path: Path, options: list[str
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert options[0] in done.stderr
+
+
+def test_a_missing_extra_is_told(tmp_path: Path) -> None:
+    """Without eth-account it says what to install, and does not listen."""
+    argv = [
+        sys.executable,
+        "-I",
+        "-c",
+        WITHOUT_ETH_ACCOUNT,
+        "--port",
+        "0",
+        "--folder",
+        str(tmp_path),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "agentkeys: error: the sandbox needs eth-account, which is not installed",
+        "agentkeys: hint: run: pip install 'agentkeys[sandbox]'",
+    ]

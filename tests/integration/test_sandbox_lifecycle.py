@@ -7,7 +7,7 @@ import signal
 import stat
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,7 +179,7 @@ def test_a_user_is_denied_everything_else(sandbox: SandboxRecord) -> None:
     owner.put_object(Bucket=BUCKET, Key=f"{theirs}secret", Body=b"bob's")
     s3: Any = s3_client(sandbox, alice[1])
     secret = {"Bucket": BUCKET, "Key": f"{theirs}secret"}
-    attempts = (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: s3.get_object(**secret),
         lambda: s3.put_object(**secret, Body=b""),
         lambda: s3.delete_object(**secret),
@@ -308,6 +308,14 @@ def test_a_stop_of_nothing_is_no_error(tmp_path: Path) -> None:
     assert not stop_sandbox(tmp_path)
     assert not stop_sandbox(tmp_path / "missing")
     assert not (tmp_path / "missing").exists()
+
+
+def test_a_relative_folder_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the caller's, not that of the servers, who work in folders of their own."""
+    monkeypatch.chdir(tmp_path)
+    with running_sandbox(Path("sandbox")) as record:
+        assert is_live(record)
+        assert (tmp_path / "sandbox" / "store" / "data").is_dir()
 
 
 def test_two_sandboxes_live_side_by_side(tmp_path: Path, sandbox: SandboxRecord) -> None:

@@ -73,3 +73,10 @@ def test_a_stubborn_server_is_killed(store_folder: Path) -> None:
     end_servers([store_folder], patience=0.5)
     assert not server.is_alive()
     assert find_server(store_folder) is None
+
+
+def test_a_program_that_cannot_run_is_told(store_folder: Path) -> None:
+    """With its name and the system's reason."""
+    argv = [str(store_folder / "missing")]
+    with pytest.raises(SandboxError, match="missing cannot be started: No such file"):
+        start_server(argv, folder=store_folder, log=store_folder / "log", environment={})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from agentkeys.errors import SandboxError
 from agentkeys_shell.sandbox.configuration import build_configuration, made_up_users
 
 
-def build(count: int) -> dict[str, object]:
+def build(count: int) -> dict[str, Any]:
     text = build_configuration(
         broker_url="http://127.0.0.1:18091",
         store_url="http://127.0.0.1:18333",
@@ -55,8 +56,8 @@ def test_more_users_have_profiles_of_their_own() -> None:
     """Identities and profiles are one to one, and the first user stays the default."""
     configuration = build(3)
     names = ["sandbox", "sandbox-bob", "sandbox-carol"]
-    assert list(configuration["identities"]) == names  # type: ignore[call-overload]  # a TOML table
-    assert list(configuration["profiles"]) == names  # type: ignore[call-overload]  # a TOML table
+    assert list(configuration["identities"]) == names
+    assert list(configuration["profiles"]) == names
     assert configuration["default_profile"] == "sandbox"
 
 
