@@ -96,7 +96,10 @@ class FileLedger:
             "time": format_utc(self._clock.now()),
             "event_id": secrets.token_hex(8),
         }
-        for field in fields(record):
-            value = getattr(record, field.name)
-            document[field.name] = format_utc(value) if isinstance(value, datetime) else value
+        for name in _FIELDS:
+            value = getattr(record, name)
+            document[name] = format_utc(value) if isinstance(value, datetime) else value
         return document
+
+
+_FIELDS = tuple(field.name for field in fields(AuditRecord))

@@ -166,11 +166,17 @@ def process_started(pid: int) -> str | None:
 
 def _started_by_proc(pid: int) -> str | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
         return None
+    try:
+        stat = os.read(descriptor, 4096)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(descriptor)
     # The second field is the program's name in brackets, and may itself hold brackets and spaces.
-    state, *rest = stat.rpartition(")")[2].split()
+    state, *rest = stat.rpartition(b")")[2].decode("ascii").split()
     return None if state in _DEAD_STATES else rest[_START_TIME_FIELD - 4]
 
 

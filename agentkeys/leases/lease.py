@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 
 from agentkeys.models import TemporaryCredentials
 
@@ -42,8 +43,13 @@ class LeaseKey:
 
     def digest(self) -> str:
         """A name for the key that is stable across restarts."""
-        canonical = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return _digest(self)
+
+
+@lru_cache(maxsize=4096)
+def _digest(key: LeaseKey) -> str:
+    canonical = json.dumps(asdict(key), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

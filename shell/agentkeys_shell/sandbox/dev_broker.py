@@ -37,6 +37,8 @@ def start_broker(folder: Path) -> DevBroker:
     log = folder / "broker.log"
     argv = [sys.executable, "-I", "-m", "agentkeys_shell.sandbox.broker"]
     argv += ["--port", "0", "--folder", str(folder), "--follow-links", "--preload"]
+    # Made-up users log in by themselves, after every restart of a daemon that keeps nothing.
+    argv += ["--links-per-hour", "1000000"]
     environment = {"PATH": os.defpath, "HOME": str(folder)}
     server = start_server(argv, folder=folder, log=log, environment=environment)
     wait_until(lambda: bool(_issuer(log)) or not server.is_alive(), seconds=_READY_SECONDS)

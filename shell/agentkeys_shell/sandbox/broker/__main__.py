@@ -53,6 +53,7 @@ def _serve(options: argparse.Namespace, issuer: str, listener: socket.socket) ->
         issuer=issuer,
         folder=options.folder,
         follow_links=options.follow_links,
+        links_per_hour=options.links_per_hour,
         session_lifetime=options.session_seconds,
         session_leeway=options.session_leeway_seconds,
         token_lifetime=options.token_seconds,
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, required=True, help="on 127.0.0.1; 0 takes any free one")
     add("--folder", type=Path, required=True, help="where audit.sqlite is kept")
     add("--follow-links", action="store_true", help="follow each e-mailed link at once")
+    add("--links-per-hour", type=int, default=5, metavar="N", help="to one address")
     add("--session-seconds", type=_seconds(1, 86_400), default="18000", metavar="N")
     add("--session-leeway-seconds", type=_seconds(0, 600), default="60", metavar="N")
     add("--token-seconds", type=_seconds(60, 3600), default="300", metavar="N")

@@ -63,6 +63,7 @@ class EmailLogin:
         clock: Clock,
         send: Callable[[str], None],
         follow_links: bool,
+        links_per_hour: int,
     ) -> None:
         self._issuer = issuer
         self._sessions = sessions
@@ -71,7 +72,9 @@ class EmailLogin:
         self._follow_links = follow_links
         self._links: Expiring[_Link] = Expiring(lifetime=LINK_LIFETIME, clock=clock)
         hour, minute = timedelta(hours=1), timedelta(minutes=1)
-        self._per_address = RateLimit(5, window=hour, what="links for this address", clock=clock)
+        self._per_address = RateLimit(
+            links_per_hour, window=hour, what="links for this address", clock=clock
+        )
         self._per_source = RateLimit(30, window=minute, what="links from this source", clock=clock)
 
     def routes(self) -> tuple[Route, ...]:

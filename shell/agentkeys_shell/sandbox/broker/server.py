@@ -36,6 +36,8 @@ class Settings:
     folder: Path
     """Where `audit.sqlite` is."""
     follow_links: bool
+    links_per_hour: int
+    """To one address, in one clock hour."""
     session_lifetime: timedelta
     session_leeway: timedelta
     token_lifetime: timedelta
@@ -68,6 +70,7 @@ def build_app(
             clock=clock,
             send=send,
             follow_links=settings.follow_links,
+            links_per_hour=settings.links_per_hour,
         ),
         OAuth2Login(provider=provider, sessions=sessions, logins=logins, clock=clock),
         provider,
