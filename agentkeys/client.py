@@ -1,7 +1,8 @@
 """Asks the daemon: one HTTP request on one fresh connection.
 
 The shim and `exec` do this in the time of a bare interpreter, so this module imports only what is
-built into Python. `agentkeys.starter` adds starting a daemon where there is none.
+built into Python, and the tree of errors only once there is one. `agentkeys.starter` adds starting
+a daemon where there is none.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import posix
 import sys
 import time
 
-from agentkeys import errors
 from agentkeys.protocol import (
     CLIENT_DEADLINE,
     PROTOCOL_HEADER,
@@ -25,8 +25,9 @@ from agentkeys.socket_path import socket_path
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
-__all__ = ["MAX_ANSWER", "Response", "read_environment", "refusal", "request"]
+__all__ = ["MAX_ANSWER", "Response", "read_environment", "request"]
 
 MAX_ANSWER = 1_048_576
 """Bytes; the daemon's answers are a few kilobytes."""
@@ -77,26 +78,6 @@ def request(
         connection.close()
 
 
-def refusal(response: Response) -> errors.AgentkeysError:
-    """The error that a refused request stands for, as the daemon worded it."""
-    # Only a failure pays for importing json.
-    import json  # noqa: PLC0415
-
-    try:
-        error = json.loads(response.body)["error"]
-        return errors.RemoteError(
-            str(error["code"]),
-            str(error["message"]),
-            hint=str(error["hint"]),
-            retryable=bool(error["retryable"]),
-        )
-    except (ValueError, KeyError, TypeError):
-        return errors.ProtocolError(
-            f"the daemon answered {response.status} without saying why",
-            hint="run: agentkeys daemon restart",
-        )
-
-
 def _connect(path: str, end: float, *, starting: bool) -> _socket.socket:
     waiting = (errno.EAGAIN, errno.ECONNREFUSED, errno.ENOENT) if starting else (errno.EAGAIN,)
     while True:
@@ -112,7 +93,7 @@ def _connect(path: str, end: float, *, starting: bool) -> _socket.socket:
                 _left(end)
                 time.sleep(_RETRY_SECONDS)
                 continue
-            raise _not_connected(path, problem) from problem
+            raise _failures().not_connected(path, problem) from problem
         except BaseException:
             connection.close()
             raise
@@ -128,23 +109,7 @@ def _check_server(connection: _socket.socket, path: str) -> None:
         return
     credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     if int.from_bytes(credentials[4:8], sys.byteorder) != posix.getuid():
-        raise errors.PeerRefused(
-            f"another user answers at {path}", hint="set AGENTKEYS_SOCKET to a path of your own"
-        )
-
-
-def _not_connected(path: str, problem: OSError) -> errors.AgentkeysError:
-    if isinstance(problem, TimeoutError):
-        return _too_late()
-    if problem.errno in (errno.ENOENT, errno.ECONNREFUSED):
-        return errors.DaemonNotRunning("no daemon is running", hint="run: agentkeys daemon start")
-    if problem.errno in (errno.EACCES, errno.EPERM):
-        return errors.PeerRefused(
-            f"the socket {path} is not yours to open", hint="set AGENTKEYS_SOCKET to one of yours"
-        )
-    return errors.DaemonNotRunning(
-        f"the socket {path} cannot be used: {problem.strerror}", hint="check AGENTKEYS_SOCKET"
-    )
+        raise _failures().another_user(path)
 
 
 def _head(
@@ -170,7 +135,7 @@ def _send(connection: _socket.socket, content: bytes, end: float) -> None:
         connection.settimeout(_left(end))
         connection.sendall(content)
     except TimeoutError:
-        raise _too_late() from None
+        raise _failures().too_late() from None
     except OSError:
         # The daemon may have answered and closed early, as it does to a peer that it refuses.
         return
@@ -186,10 +151,10 @@ def _receive(connection: _socket.socket, end: float) -> bytes:
                 return received
             received += piece
     except TimeoutError:
-        raise _too_late() from None
+        raise _failures().too_late() from None
     except OSError as problem:
-        raise _broken() from problem
-    raise _broken()
+        raise _failures().broken() from problem
+    raise _failures().broken()
 
 
 def _parse(received: bytes) -> Response:
@@ -198,32 +163,24 @@ def _parse(received: bytes) -> Response:
     lines = head.split(b"\r\n")
     status = lines[0].split(b" ")[1:2]
     if not status or not status[0].isdigit():
-        raise _broken()
+        raise _failures().broken()
     fields = dict(line.lower().split(b": ", 1) for line in lines[1:] if b": " in line)
     if fields.get(PROTOCOL_HEADER.encode()) != b"%d" % PROTOCOL_VERSION:
-        raise errors.ProtocolError(
-            "the daemon speaks another version of the protocol",
-            hint="run: agentkeys daemon restart",
-        )
+        raise _failures().other_version()
     if fields.get(b"content-length") != b"%d" % len(body):
-        raise _broken()
+        raise _failures().broken()
     return Response(int(status[0]), body)
 
 
 def _left(end: float) -> float:
     left = end - time.monotonic()
     if left <= 0:
-        raise _too_late()
+        raise _failures().too_late()
     return left
 
 
-def _too_late() -> errors.AgentkeysError:
-    return errors.DaemonTimeout(
-        "the daemon did not answer in time", hint="try again, or run: agentkeys daemon restart"
-    )
+def _failures() -> ModuleType:
+    # A request that works must not pay for importing the whole tree of errors.
+    from agentkeys import client_failures  # noqa: PLC0415
 
-
-def _broken() -> errors.AgentkeysError:
-    return errors.ProtocolError(
-        "the daemon broke off its answer", hint="run: agentkeys daemon status"
-    )
+    return client_failures

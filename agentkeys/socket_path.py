@@ -8,11 +8,11 @@ from __future__ import annotations
 import posix
 import sys
 
-from agentkeys.errors import ConfigError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from agentkeys.errors import ConfigError
 
 __all__ = ["MAX_SOCKET_PATH", "socket_path", "state_folder"]
 
@@ -28,13 +28,13 @@ def socket_path(environ: Mapping[str, str], uid: int) -> str:
     """
     path = environ.get("AGENTKEYS_SOCKET") or _default(environ, uid)
     if not path.startswith("/"):
-        raise ConfigError(
-            f"the socket path {path!r} is relative", hint="set AGENTKEYS_SOCKET to an absolute path"
+        raise _unusable(
+            f"the socket path {path!r} is relative", "set AGENTKEYS_SOCKET to an absolute path"
         )
     if len(path.encode(sys.getfilesystemencoding(), "surrogateescape")) > MAX_SOCKET_PATH:
-        raise ConfigError(
+        raise _unusable(
             f"the socket path {path} is longer than {MAX_SOCKET_PATH} bytes",
-            hint="set AGENTKEYS_SOCKET to a shorter path in a folder of your own",
+            "set AGENTKEYS_SOCKET to a shorter path in a folder of your own",
         )
     return path
 
@@ -75,3 +75,10 @@ def _home(environ: Mapping[str, str], uid: int) -> str:
     import pwd  # noqa: PLC0415
 
     return pwd.getpwuid(uid).pw_dir
+
+
+def _unusable(message: str, hint: str) -> ConfigError:
+    # A path that is in order must not pay for importing the whole tree of errors.
+    from agentkeys.errors import ConfigError  # noqa: PLC0415
+
+    return ConfigError(message, hint=hint)

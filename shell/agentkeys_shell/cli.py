@@ -12,8 +12,8 @@ from importlib import import_module
 import click
 
 from agentkeys import __version__
-from agentkeys.errors import EXIT_ERROR, EXIT_USAGE, AgentkeysError
-from agentkeys_shell.failure import complain, say
+from agentkeys.errors import EXIT_ERROR, EXIT_USAGE
+from agentkeys_shell.failure import say
 
 __all__ = ["COMMANDS", "main"]
 
@@ -66,7 +66,7 @@ def agentkeys() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the command line; every failure becomes two lines on stderr and an exit status."""
+    """Runs the command line; a mistake becomes two lines on stderr. Raises AgentkeysError."""
     if sys.platform == "win32":
         say("error: agentkeys runs on Linux and macOS")
         say("hint: use it inside WSL")
@@ -81,14 +81,7 @@ def main(arguments: list[str]) -> int:
     except click.ClickException as problem:
         say(f"error: {_lower_first(problem.format_message())}")
         return EXIT_ERROR
-    except AgentkeysError as problem:
-        return complain(problem)
     except BrokenPipeError:
-        return EXIT_ERROR
-    except Exception as problem:  # noqa: BLE001 - the program's top
-        # Only its type: an unforeseen exception's text may quote what it choked on.
-        say(f"error: an unforeseen {type(problem).__name__}")
-        say("hint: please report it with what you ran; agentkeys daemon logs may say more")
         return EXIT_ERROR
     return status if isinstance(status, int) else 0
 

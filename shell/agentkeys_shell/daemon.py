@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 
-from agentkeys.client import Response, refusal, request
-from agentkeys.errors import DaemonNotRunning
+from agentkeys.client import request
 from agentkeys.protocol import CLIENT_DEADLINE, DEFAULT, quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ask", "enable_packages", "profile_path"]
+    from agentkeys.client import Response
+
+__all__ = ["ask", "ask_running", "enable_packages", "profile_path"]
 
 
 def ask(
@@ -32,15 +33,25 @@ def ask(
         response = request(
             method, path, environ=environ, headers=headers, body=body, deadline=deadline
         )
-    except DaemonNotRunning:
+    except Exception as problem:
+        if getattr(problem, "code", "") != "daemon_not_running":
+            raise
         _start(environ, deadline)
         response = request(
             method, path, environ=environ, headers=headers, body=body, deadline=deadline,
             starting=True,
         )  # fmt: skip
-    if response.status != 200:
-        raise refusal(response)
-    return response
+    return _successful(response)
+
+
+def ask_running(method: str, path: str, *, environ: Mapping[str, str]) -> Response | None:
+    """The same without ever starting a daemon; None where there is none."""
+    try:
+        return _successful(request(method, path, environ=environ))
+    except Exception as problem:
+        if getattr(problem, "code", "") != "daemon_not_running":
+            raise
+        return None
 
 
 def profile_path(name: str | None, part: str, environ: Mapping[str, str]) -> str:
@@ -57,6 +68,14 @@ def enable_packages() -> None:
         import site  # noqa: PLC0415
 
         site.main()
+
+
+def _successful(response: Response) -> Response:
+    if response.status != 200:
+        from agentkeys.client_failures import refusal  # noqa: PLC0415 - see there what it costs
+
+        raise refusal(response.status, response.body)
+    return response
 
 
 def _start(environ: Mapping[str, str], deadline: float) -> None:

@@ -9,11 +9,9 @@ import errno
 import posix
 
 from agentkeys.client import read_environment
-from agentkeys.errors import AgentkeysError
 from agentkeys.protocol import COMMAND_HEADER, REGION_HEADER, quote
 from agentkeys_shell.daemon import ask, enable_packages, profile_path
 from agentkeys_shell.environment import child_environment
-from agentkeys_shell.failure import complain, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +29,8 @@ def run(profile: str | None, command: Sequence[str]) -> int:
     environ = read_environment()
     try:
         given = _begin(profile, environ, command[0])
-    except AgentkeysError as problem:
-        complain(problem)
+    except Exception as problem:  # noqa: BLE001 - whatever it is, 125 says that it was ours
+        _complain(problem)
         return OUR_FAILURE
     return _become(command, child_environment(environ, given), environ)
 
@@ -46,12 +44,18 @@ def _begin(profile: str | None, environ: Mapping[str, str], program: str) -> byt
         headers += ((REGION_HEADER, quote(region[:64])),)
     try:
         return ask("POST", path, environ=environ, headers=headers).body
-    except AgentkeysError as problem:
+    except Exception as problem:
         if getattr(problem, "code", "") != "login_required" or not _person_is_there():
             raise
-        complain(problem)
+        _complain(problem)
         _offer_login(profile, environ)
         return ask("POST", path, environ=environ, headers=headers).body
+
+
+def _complain(problem: Exception) -> None:
+    from agentkeys_shell.failure import complain  # noqa: PLC0415 - costs what failing costs
+
+    complain(problem)
 
 
 def _person_is_there() -> bool:
@@ -74,6 +78,8 @@ def _become(command: Sequence[str], child: dict[str, str], environ: Mapping[str,
         found = _execute(path, argv, child)
         if found.errno not in (errno.ENOENT, errno.ENOTDIR):
             problem = found
+    from agentkeys_shell.failure import say  # noqa: PLC0415 - costs what failing costs
+
     if problem is None:
         say(f"error: {name}: command not found")
         say("hint: check the spelling, or give the program's path")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import posix
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from agentkeys.errors import AgentkeysError
+from agentkeys.errors import EXIT_ERROR, AgentkeysError
 
 __all__ = ["complain", "say"]
 
 
-def complain(problem: AgentkeysError) -> int:
+def complain(problem: Exception) -> int:
     """Prints the error to stderr; returns the exit status that goes with it."""
-    say(f"error: {problem.message}")
-    if problem.hint:
-        say(f"hint: {problem.hint}")
-    return problem.exit_status
+    if isinstance(problem, AgentkeysError):
+        say(f"error: {problem.message}")
+        if problem.hint:
+            say(f"hint: {problem.hint}")
+        return problem.exit_status
+    # Only its type: an unforeseen exception's text may quote what it choked on.
+    say(f"error: an unforeseen {type(problem).__name__}")
+    say("hint: please report it with what you ran; agentkeys daemon logs may say more")
+    return EXIT_ERROR
 
 
 def say(words: str) -> None:

@@ -28,6 +28,10 @@ def main(arguments: Sequence[str]) -> int:
         return run_click(arguments)
     except KeyboardInterrupt:
         return 130
+    except Exception as problem:  # noqa: BLE001 - the program's top
+        from agentkeys_shell.failure import complain  # noqa: PLC0415 - costs what failing costs
+
+        return complain(problem)
 
 
 def _run_fast(command: str, options: dict[str, str], rest: list[str]) -> int | None:

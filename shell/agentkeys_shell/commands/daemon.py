@@ -12,10 +12,11 @@ from typing import Any
 
 import click
 
-from agentkeys.client import read_environment, refusal, request
-from agentkeys.errors import EXIT_NO_DAEMON, DaemonNotRunning, DaemonTimeout
+from agentkeys.client import read_environment
+from agentkeys.errors import EXIT_NO_DAEMON, DaemonTimeout
 from agentkeys.paths import Paths
 from agentkeys.starter import daemon_environment, ensure_daemon
+from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.output import json_option, print_facts, print_json
 
 STOP_SECONDS = 15.0
@@ -63,13 +64,7 @@ def restart(as_json: bool) -> int:
 @json_option
 def status(as_json: bool) -> int:
     """Show whether it runs (exit status 0) or not (4)."""
-    try:
-        return _show(as_json)
-    except DaemonNotRunning:
-        if not as_json:
-            raise
-        print_json({"version": 1, "daemon": None})
-        return EXIT_NO_DAEMON
+    return _show(as_json)
 
 
 @command.command("run")
@@ -97,25 +92,22 @@ def logs(lines: int, as_json: bool) -> int:
 
 
 def _show(as_json: bool) -> int:
-    response = request("GET", "/v1/health", environ=read_environment())
-    if response.status != 200:
-        raise refusal(response)
-    document: dict[str, Any] = json.loads(response.body)
+    response = ask_running("GET", "/v1/health", environ=read_environment())
+    document: dict[str, Any] | None = json.loads(response.body) if response else None
     if as_json:
         print_json({"version": 1, "daemon": document})
+    elif document is None:
+        click.echo("no daemon is running; the next command that needs one starts it")
     else:
         print_facts(document)
-    return 0
+    return EXIT_NO_DAEMON if document is None else 0
 
 
 def _stop(environ: Mapping[str, str]) -> bool:
     """Whether there was a daemon to stop; returns when it is gone. Raises DaemonTimeout."""
-    try:
-        response = request("POST", "/v1/shutdown", environ=environ)
-    except DaemonNotRunning:
+    response = ask_running("POST", "/v1/shutdown", environ=environ)
+    if response is None:
         return False
-    if response.status != 200:
-        raise refusal(response)
     pid = int(json.loads(response.body)["pid"])
     if not _within(STOP_SECONDS, lambda: not _runs(pid)):
         raise DaemonTimeout(f"the daemon {pid} does not end", hint=f"run: kill -9 {pid}")

@@ -10,11 +10,10 @@ from agentkeys.client import read_environment
 from agentkeys.errors import AgentkeysError
 from agentkeys.paths import Paths, private_folder
 from agentkeys.sandbox_record import SandboxRecord, is_live, load_sandbox_record
-from agentkeys_shell.daemon import ask
+from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.identities import identity_path
 from agentkeys_shell.output import ask_json, json_option, print_json
 from agentkeys_shell.sandbox.lifecycle import start_sandbox, stop_sandbox
-from agentkeys_shell.status_json import daemon_is_running
 
 
 @click.group("sandbox")
@@ -58,7 +57,7 @@ def stop(as_json: bool) -> int:
     """Stop it and throw its data away."""
     paths = Paths.from_environment(os.environ)
     record = load_sandbox_record(paths.sandbox)
-    if record and is_live(record) and daemon_is_running(read_environment()):
+    if record and is_live(record):
         _log_out(record)
     stopped = stop_sandbox(paths.sandbox)
     if as_json:
@@ -82,9 +81,11 @@ def _explain(record: SandboxRecord) -> None:
 
 
 def _log_out(record: SandboxRecord) -> None:
-    """Has the daemon forget the made-up users; their credentials end with the store anyway."""
+    """Has a running daemon forget the made-up users; their credentials end with the store."""
     for user in record.users:
         try:
-            ask("DELETE", identity_path(user.profile, "session"), environ=read_environment())
+            ask_running(
+                "DELETE", identity_path(user.profile, "session"), environ=read_environment()
+            )
         except AgentkeysError:
             continue

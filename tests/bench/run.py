@@ -1,0 +1,122 @@
+"""`make bench`: how fast it is, as ratios against a bare interpreter measured in the same run.
+
+Runs the installed programs against a sandbox of its own, in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+
+from agentkeys.protocol import settings_token
+from tests.bench.load import one_by_one, under_load
+from tests.bench.processes import median_seconds
+
+BIN = Path(sys.executable).parent
+PYTHON, AGENTKEYS = str(BIN / "python3"), str(BIN / "agentkeys")
+SHIM = f"{AGENTKEYS}-credential-process"
+BARE = "a bare interpreter (python -I -S -c pass)"
+CROWD = 500
+MEBIBYTE = 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=40, help="of each program")
+    runs: int = parser.parse_args().runs
+    with tempfile.TemporaryDirectory(prefix="agentkeys-bench-") as folder:
+        environment = _environment(Path(folder))
+        try:
+            _call(environment, "sandbox", "start", "--users", "2")
+            _measure(environment, Path(folder), runs)
+        finally:
+            _call(environment, "daemon", "stop")
+            _call(environment, "sandbox", "stop")
+
+
+def _measure(environment: dict[str, str], folder: Path, runs: int) -> None:
+    print(f"{os.cpu_count()} CPUs, Python {sys.version.split()[0]}, {runs} runs of each program\n")
+    _print_crowd(environment, folder)
+    _print_programs(environment, runs)
+    _print_requests(environment)
+    print(f"| daemon, resident after all of this | {_resident(environment):.0f} MiB | 60 MiB |")
+
+
+def _print_crowd(environment: dict[str, str], folder: Path) -> None:
+    """Everybody at once on a profile that nobody has used yet."""
+    argv = [SHIM, "--profile", "sandbox-bob"]
+    crowd = [subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE) for _ in range(CROWD)]
+    answers = Counter(process.communicate()[0] for process in crowd)
+    failed = sum(process.returncode != 0 for process in crowd)
+    ledger = (folder / "state" / "audit" / "ledger.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in ledger.splitlines()]
+    mints = sum(row["event"] == "mint" and row["profile"] == "sandbox-bob" for row in rows)
+    print("| figure | measured | at most |\n| --- | --- | --- |")
+    print(
+        f"| {CROWD} shims at once on a cold profile | {mints} mint, {CROWD - failed} answered,"
+        f" {len(answers)} different | 1 mint, all answered |"
+    )
+
+
+def _print_programs(environment: dict[str, str], runs: int) -> None:
+    limits = {
+        "the shim": ([SHIM], 1.5),
+        "`agentkeys exec -- true`": ([AGENTKEYS, "exec", "--", "true"], 3),
+        "`agentkeys status --json`": ([AGENTKEYS, "status", "--json"], 6),
+        "`agentkeys --help`": ([AGENTKEYS, "--help"], 12),
+    }
+    commands = {BARE: [PYTHON, "-I", "-S", "-c", "pass"]}
+    commands |= {name: argv for name, (argv, _) in limits.items()}
+    medians = median_seconds(commands, environment=environment, runs=runs)
+    print(f"| {BARE} | {medians[BARE] * 1000:.1f} ms | |")
+    for name, (_, limit) in limits.items():
+        print(f"| {name} | {medians[name] / medians[BARE]:.2f} × | {limit} × |")
+
+
+def _print_requests(environment: dict[str, str]) -> None:
+    socket, settings = environment["AGENTKEYS_SOCKET"], settings_token(environment, os.getcwd)
+    alone = one_by_one(socket, settings, count=2000)
+    crowd = under_load(socket, settings, callers=32, per_second=500, seconds=10)
+    print(f"| one warm request, fresh connection, median | {alone.median * 1000:.2f} ms | 1 ms |")
+    print(f"| 500 of them a second from 32 callers, p99 | {crowd.p99 * 1000:.2f} ms | 5 ms |")
+
+
+def _resident(environment: dict[str, str]) -> float:
+    """The daemon's resident memory in MiB."""
+    health = json.loads(_call(environment, "daemon", "status", "--json"))
+    status = Path(f"/proc/{health['daemon']['pid']}/status").read_text(encoding="utf-8")
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(kilobytes) / MEBIBYTE
+
+
+def _call(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [AGENTKEYS, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    state = folder / "state"
+    return {
+        "PATH": f"{BIN}:{os.defpath}",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "AGENTKEYS_STATE_DIR": str(state),
+        "AGENTKEYS_SOCKET": str(folder / "run" / "daemon.sock"),
+        "AGENTKEYS_VAULT": "memory",
+    }
+
+
+if __name__ == "__main__":
+    main()
