@@ -6,6 +6,7 @@ names of requester, role, duration, outcome and session name are those of the br
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agentkeys.clock import Clock, format_utc
-from agentkeys.errors import AuditError
+from agentkeys.errors import AuditError, ConfigError
 from agentkeys.paths import private_folder
 
 __all__ = ["AuditRecord", "FileLedger", "Ledger"]
@@ -69,18 +70,24 @@ class FileLedger:
         self._clock = clock
 
     def append(self, record: AuditRecord) -> None:
-        line = json.dumps(self._document(record), ensure_ascii=False) + "\n"
+        text = json.dumps(self._document(record), ensure_ascii=False) + "\n"
+        line = text.encode("utf-8", "replace")
         try:
             descriptor = self._open()
             try:
                 # One write, so that lines of two processes never mix.
-                os.write(descriptor, line.encode("utf-8", "replace"))
+                if os.write(descriptor, line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(descriptor)
         except OSError as problem:
             raise AuditError(
                 f"the ledger {self._path} cannot be written: {problem.strerror}",
                 hint="make room on the disk, or make the folder writable",
+            ) from problem
+        except ConfigError as problem:
+            raise AuditError(
+                f"the ledger {self._path} cannot be written: {problem.message}", hint=problem.hint
             ) from problem
 
     def _open(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from agentkeys.errors import BrokerRefused, BrokerUnreachable, LoginRequired, TokenError
@@ -17,7 +17,8 @@ from agentkeys.transport import Answer, Transport, TransportError
 __all__ = ["BrokerClient"]
 
 _RATE_LIMIT = re.compile(r"rate limited: .*?retry in (\d{1,6})s\s*$")
-_RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
+_JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8}")
+_SECRET_FIELDS = ("request_id", "signature")
 
 
 class BrokerClient:
@@ -46,28 +47,37 @@ class BrokerClient:
         *,
         body: Mapping[str, Any] | None = None,
         bearer: Secret | None = None,
+        ticket: Secret | None = None,
     ) -> dict[str, Any]:
-        """One request; its JSON object. Raises LoginRequired, BrokerRefused, BrokerUnreachable."""
+        """One request; its JSON object. Raises LoginRequired, BrokerRefused, BrokerUnreachable.
+
+        `ticket` is the path's last part where that is a secret, so that no error can show it.
+        """
         headers = {"accept": "application/json"}
         if bearer is not None:
             headers["authorization"] = f"Bearer {bearer.reveal()}"
+        url = f"{self.url}{path}/{ticket.reveal()}" if ticket else self.url + path
         try:
-            answer = await self._transport.send(method, self.url + path, headers=headers, json=body)
+            answer = await self._transport.send(method, url, headers=headers, json=body)
         except TransportError as problem:
             raise BrokerUnreachable(
                 f"the broker did not answer: {problem.message}", hint=problem.hint
             ) from problem
         if answer.status != 200:
-            raise self._refusal(answer, path, authenticated=bearer is not None)
+            sent = [secret.reveal() for secret in (bearer, ticket) if secret]
+            sent += [str(body[name]) for name in _SECRET_FIELDS if body and name in body]
+            raise self._refusal(answer, path, sent=sent, authenticated=bearer is not None)
         found = _json_object(answer)
         if found is None:
             raise self._not_an_answer("JSON")
         return found
 
-    def _refusal(self, answer: Answer, path: str, *, authenticated: bool) -> TokenError:
+    def _refusal(
+        self, answer: Answer, path: str, *, sent: Collection[str], authenticated: bool
+    ) -> TokenError:
         envelope = _json_object(answer) or {}
-        code = _plain(envelope.get("error"))
-        detail = _plain(envelope.get("message"))
+        code = _plain(envelope.get("error"), sent)
+        detail = _plain(envelope.get("message"), sent)
         if answer.status == 401 and authenticated:
             return LoginRequired(
                 "the broker no longer accepts the session", hint="run: agentkeys login"
@@ -78,7 +88,7 @@ class BrokerClient:
                 "the broker limits how often this may be asked",
                 hint=f"wait {limited[1]} s and try again",
             )
-        if answer.status in _RETRYABLE:
+        if answer.status in (408, 429) or answer.status >= 500:
             return BrokerUnreachable(
                 f"the broker at {self.url} answered {answer.status}{_in_brackets(code)}",
                 hint="try again in a moment; if it stays, ask the broker's operator",
@@ -112,9 +122,11 @@ def _json_object(answer: Answer) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _plain(value: object) -> str:
-    """The broker's words on one line, bounded; empty when they are no text."""
-    if not isinstance(value, str):
+def _plain(value: object, sent: Collection[str]) -> str:
+    """The broker's words on one line, bounded; empty when they are no text or repeat a secret."""
+    if not isinstance(value, str) or _JWT_LIKE.search(value):
+        return ""
+    if any(secret in value for secret in sent):
         return ""
     return "".join(char if char.isprintable() else " " for char in value)[:200].strip()
 

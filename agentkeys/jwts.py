@@ -7,6 +7,7 @@ store could take them: three segments, an asymmetric algorithm, bounded size, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,8 @@ MAX_TOKEN_CHARACTERS = 20_000
 
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
 
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
 
 def parse_claims(token: Secret, *, what: str) -> Mapping[str, Any]:
     """The payload of a compact JWT; `what` names it in the TokenInvalid that is raised."""
@@ -30,6 +33,8 @@ def parse_claims(token: Secret, *, what: str) -> Mapping[str, Any]:
 
     if len(token.reveal()) > MAX_TOKEN_CHARACTERS:
         raise _invalid(what, f"is longer than {MAX_TOKEN_CHARACTERS} characters")
+    if not _COMPACT.fullmatch(token.reveal()):
+        raise _invalid(what, "is not a JWT of three segments")
     try:
         header = jwt.get_unverified_header(token.reveal())
         claims = jwt.decode(token.reveal(), options={"verify_signature": False})

@@ -13,7 +13,6 @@ from agentkeys.clock import Clock
 from agentkeys.errors import LoginRequired, VaultError
 from agentkeys.kept import Kept, decode_kept, encode_kept
 from agentkeys.leases.lease import Lease
-from agentkeys.secret import Secret
 from agentkeys.sessions import BrokerSession
 from agentkeys.vault import Vault
 
@@ -131,13 +130,19 @@ class Keeper:
                 for digest, lease in self._leases.items()
                 if lease.credentials.expires_at > now
             }
-            blob: Secret = encode_kept(Kept(self._session, self._leases))
             try:
-                await self._vault.save(self._account, blob)
+                await self._save(Kept(self._session, self._leases))
             except VaultError as problem:
                 self.trouble = problem
             else:
                 self.trouble = None
+
+    async def _save(self, kept: Kept) -> None:
+        if kept.session or kept.leases:
+            await self._vault.save(self._account, encode_kept(kept))
+        else:
+            # Forgotten while this write waited: no empty entry is left behind.
+            await self._vault.delete(self._account)
 
     def _login_required(self, message: str) -> LoginRequired:
         return LoginRequired(message, hint=f"run: agentkeys login {self.identity}")

@@ -55,7 +55,7 @@ def decode_kept(blob: Secret | None, *, now: datetime) -> Kept:
 def _document(blob: Secret | None) -> dict[str, Any]:
     try:
         document = json.loads(blob.reveal()) if blob is not None else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) and document.get("version") == 1 else {}
 

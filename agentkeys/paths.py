@@ -59,16 +59,16 @@ def private_folder(path: Path) -> Path:
 
     Raises ConfigError when it exists but is a link, another user's, or writable by others.
     """
-    missing = [parent for parent in (path, *path.parents) if not parent.exists()]
-    for folder in reversed(missing):
-        try:
+    try:
+        missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+        for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as problem:
-            raise ConfigError(
-                f"the folder {folder} cannot be made: {problem.strerror}",
-                hint="make its parent writable, or set AGENTKEYS_STATE_DIR to a folder of yours",
-            ) from problem
-    found = path.lstat()
+        found = path.lstat()
+    except OSError as problem:
+        raise ConfigError(
+            f"the folder {path} cannot be made: {problem.strerror}",
+            hint="make its parent writable, or set AGENTKEYS_STATE_DIR to a folder of yours",
+        ) from problem
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise ConfigError(
             f"the folder {path} is a link, another user's, or writable by others",

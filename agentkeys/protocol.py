@@ -4,7 +4,7 @@
     GET    /v1/status                         sessions, leases, last errors; no network, no keyring
     GET    /v1/profiles                       what is configured
     GET    /v1/profiles/NAME/credentials      the credential_process document
-    GET    /v1/profiles/NAME/lease            who and where, without a secret
+    GET    /v1/profiles/NAME/status           the part of the status that concerns it
     POST   /v1/profiles/NAME/runs             begin a run: its environment, as env -0 prints one
     GET    /v1/identities/NAME                who is logged in
     PUT    /v1/identities/NAME/session        keep a broker session

@@ -28,7 +28,11 @@ class Secret:
 
     def fingerprint(self) -> str:
         """Lower-case hex SHA-256 of the value: names it in a ledger without giving it away."""
-        return hashlib.sha256(self._value.encode()).hexdigest()
+        return hashlib.sha256(self._encoded()).hexdigest()
+
+    def _encoded(self) -> bytes:
+        # JSON can hold half a surrogate pair, and the error about one would carry the value.
+        return self._value.encode("utf-8", "surrogatepass")
 
     def __repr__(self) -> str:
         return "Secret(…)"
@@ -41,7 +45,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        return hmac.compare_digest(self._encoded(), other._encoded())
 
     def __hash__(self) -> int:
         return hash((Secret, self.fingerprint()))

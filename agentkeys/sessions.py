@@ -43,7 +43,7 @@ class BrokerSession:
         return self.wallet or self.omni
 
     def is_over(self, now: datetime) -> bool:
-        return now >= self.expires_at - EXPIRY_MARGIN
+        return now + EXPIRY_MARGIN >= self.expires_at
 
 
 def parse_broker_session(jwt: Secret, *, url: str) -> BrokerSession:

@@ -46,7 +46,9 @@ def state_folder(environ: Mapping[str, str], uid: int) -> str:
         return chosen if chosen.startswith("/") else f"{posix.getcwd()}/{chosen}"
     if sys.platform == "darwin":
         return f"{_home(environ, uid)}/Library/Application Support/agentkeys"
-    base = environ.get("XDG_STATE_HOME") or f"{_home(environ, uid)}/.local/state"
+    base = environ.get("XDG_STATE_HOME", "")
+    if not base.startswith("/"):  # as the XDG specification has it
+        base = f"{_home(environ, uid)}/.local/state"
     return f"{base}/agentkeys"
 
 

@@ -34,7 +34,9 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
     """Reads a whole configuration; `file` is what error messages call it."""
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except RecursionError:
+        raise ConfigError(f"{file} nests too deeply", hint="write it flat") from None
+    except ValueError as problem:  # a TOMLDecodeError, or a number of thousands of digits
         raise ConfigError(
             f"{file} is not valid TOML: {_lower_first(str(problem))}", hint="mend that line"
         ) from None

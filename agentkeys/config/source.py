@@ -63,7 +63,7 @@ class ConfigSource:
     def _own(self) -> Config:
         named = bool(self._environ.get("AGENTKEYS_CONFIG"))
         path = self._paths.config
-        if named or path.exists():
+        if named or not _is_absent(path):
             return parse_config(_read_trusted(path), file=str(path), origin=str(path), path=path)
         url = self._environ.get("AGENTKEYS_BROKER_URL")
         if url:
@@ -148,6 +148,17 @@ def _read_trusted(path: Path) -> str:
         return content.decode()
     except UnicodeDecodeError as problem:
         raise ConfigError(f"the configuration {path} is not UTF-8", hint="save it so") from problem
+
+
+def _is_absent(path: Path) -> bool:
+    # A file that cannot even be looked at is there, and must not be passed over in silence.
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _file_signature(path: str) -> Signature | None:

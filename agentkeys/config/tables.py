@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from agentkeys.errors import ConfigError
+from agentkeys.loopback import loopback_addresses
 
 __all__ = ["Table", "nearest", "parse_duration"]
 
@@ -95,16 +95,12 @@ class Table:
         value = self.string(key)
         if value is None:
             return None
-        parts = urlsplit(value)
-        try:
-            valid = bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            valid = False
-        if parts.scheme not in ("http", "https") or not valid or parts.query or parts.fragment:
-            raise self.refuse(key, f"is not a base URL: {value!r}", "write https://host[:port]")
-        if parts.username is not None or parts.password is not None:
+        if "@" in value:  # before anything that would show it
             raise self.refuse(key, "holds a user name or a password", "write https://host[:port]")
-        if parts.scheme == "http" and not _is_loopback_name(parts.hostname or ""):
+        parts = _base_url(value)
+        if parts is None:
+            raise self.refuse(key, f"is not a base URL: {value!r}", "write https://host[:port]")
+        if parts.scheme == "http" and not loopback_addresses(parts.hostname or ""):
             raise self.refuse(
                 key,
                 f"uses http:// for {parts.hostname}, which is not this machine",
@@ -136,13 +132,22 @@ class Table:
         return f"{self._path}.{key}" if self._path else key
 
 
-def _is_loopback_name(host: str) -> bool:
+def _base_url(text: str) -> SplitResult | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        return host == "localhost"
+        return None
+    return parts if valid and not set(text) & set(" ?#\\") else None
 
 
 def _kind(value: object) -> str:
-    kinds = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "a table"}
+    kinds = {
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
     return kinds.get(type(value), "a date")

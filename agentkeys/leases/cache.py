@@ -16,6 +16,7 @@ from agentkeys.tokens import TokenSource
 __all__ = ["LeaseCache", "LeaseHolder"]
 
 Report = Callable[[Profile, Lease | AgentkeysError], None]
+_Flight = tuple[LeaseKey, str | None, str | None]
 
 
 class LeaseHolder(Protocol):
@@ -52,7 +53,7 @@ class LeaseCache:
         self._holder = holder
         self._clock = clock
         self._report = report
-        self._flights: dict[LeaseKey, asyncio.Task[Lease]] = {}
+        self._flights: dict[_Flight, asyncio.Task[Lease]] = {}
 
     def held(self, profile: Profile, sts_endpoint: str) -> Lease | None:
         """The lease in memory that `profile` would be served, whatever its state."""
@@ -74,7 +75,7 @@ class LeaseCache:
         if held is None or freshness is Freshness.OVER:
             lease = await self._mint_once(key, profile, exchange)
         elif freshness is Freshness.DYING:
-            lease = await self._mint_or_keep(held, key, profile, exchange)
+            lease = await self._mint_or_keep(key, profile, exchange)
         else:
             lease = held
             if freshness is Freshness.EARLY:
@@ -95,14 +96,14 @@ class LeaseCache:
             confine=str(profile.confine),
         )
 
-    async def _mint_or_keep(
-        self, held: Lease, key: LeaseKey, profile: Profile, exchange: Exchange
-    ) -> Lease:
+    async def _mint_or_keep(self, key: LeaseKey, profile: Profile, exchange: Exchange) -> Lease:
         try:
             return await self._mint_once(key, profile, exchange)
         except AgentkeysError:
-            # Reported by the flight. The caller's job goes on with what is still good, if it is.
-            if assess(held, self._clock.now()) is Freshness.OVER:
+            # Reported by the flight. The caller's job goes on with what is still good, unless a
+            # login or logout meanwhile has taken it from memory: it is somebody else's then.
+            held = self._holder.held_leases.get(key.digest())
+            if held is None or assess(held, self._clock.now()) is Freshness.OVER:
                 raise
             return held
 
@@ -111,15 +112,17 @@ class LeaseCache:
         return await asyncio.shield(self._begin(key, profile, exchange))
 
     def _begin(self, key: LeaseKey, profile: Profile, exchange: Exchange) -> asyncio.Task[Lease]:
-        flight = self._flights.get(key)
+        # Profiles that differ in their pins share leases, but must not share each other's refusals.
+        name = (key, profile.expect_wallet, profile.expect_subject)
+        flight = self._flights.get(name)
         if flight is None:
             flight = asyncio.get_running_loop().create_task(self._fly(key, profile, exchange))
-            self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._land(key, done))
+            self._flights[name] = flight
+            flight.add_done_callback(lambda done: self._land(name, done))
         return flight
 
-    def _land(self, key: LeaseKey, flight: asyncio.Task[Lease]) -> None:
-        del self._flights[key]
+    def _land(self, name: _Flight, flight: asyncio.Task[Lease]) -> None:
+        del self._flights[name]
         if not flight.cancelled():
             # Read, so that a failure nobody waited for is not reported as never retrieved.
             flight.exception()

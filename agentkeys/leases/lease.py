@@ -85,17 +85,22 @@ class Freshness(Enum):
 def assess(lease: Lease, now: datetime) -> Freshness:
     """How `lease` stands at `now`.
 
-    What is served keeps more than the SDKs' window whenever the store's session is long enough; of
-    a shorter session it keeps at least a quarter.
+    What is served keeps more than the SDKs' window whenever the store's session is long enough for
+    that, which is 20 minutes; of a shorter session it keeps more than a quarter.
     """
     remaining = lease.credentials.remaining(now)
     if remaining <= timedelta(0):
         return Freshness.OVER
-    if remaining <= min(SDK_WINDOW, lease.lifetime / 4):
+    if remaining <= _dying(lease):
         return Freshness.DYING
     return Freshness.FRESH if now < refresh_at(lease) else Freshness.EARLY
 
 
 def refresh_at(lease: Lease) -> datetime:
     """From when on a request for `lease` has the next one minted."""
-    return lease.credentials.expires_at - min(EARLY, lease.lifetime / 2)
+    return lease.credentials.expires_at - min(EARLY, (lease.lifetime + _dying(lease)) / 2)
+
+
+def _dying(lease: Lease) -> timedelta:
+    # A session barely longer than the window would be minted anew at almost every request.
+    return SDK_WINDOW if lease.lifetime >= EARLY else lease.lifetime / 4

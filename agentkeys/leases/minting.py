@@ -30,6 +30,9 @@ MINT_LIMIT = timedelta(seconds=20)
 """A mint ends before its waiting clients do, so that they hear why it failed."""
 
 ATTEMPTS = 3
+REUSABLE = timedelta(seconds=60)
+"""A token with less than this left is not shown to a store a second time."""
+
 WALLET_CLAIM = "agentkeys_user_wallet"
 
 T = TypeVar("T")
@@ -89,9 +92,12 @@ class Minter:
                     raise
                 token, renewed = None, True
             except StsError as problem:
-                if not problem.retryable or not retries_left:
+                pause = self._pause(problem, ATTEMPTS - 1 - retries_left)
+                if not problem.retryable or not retries_left or pause >= MINT_LIMIT.seconds:
                     raise
-                await self._sleep(self._pause(problem, ATTEMPTS - 1 - retries_left))
+                await self._sleep(pause)
+                if token.expires_at - self._clock.now() < REUSABLE:
+                    token = None
             else:
                 return _lease(request, role, token, minted_at)
         raise AssertionError("the last attempt returns or raises")

@@ -60,9 +60,8 @@ async def await_login(
     moment does not end the wait. Raises LoginFailed, BrokerRefused.
     """
     deadline = clock.monotonic() + min(pending.lifetime, PATIENCE).total_seconds()
-    path = f"/v1/auth/{pending.method}/status/{pending.request_id.reveal()}"
     while clock.monotonic() < deadline:
-        answer = await _poll(broker, path)
+        answer = await _poll(broker, pending)
         if answer.get("status") == "verified":
             return session_jwt(answer)
         if answer.get("status") != "pending":
@@ -79,9 +78,10 @@ def session_jwt(answer: dict[str, Any]) -> Secret:
     return Secret(jwt)
 
 
-async def _poll(broker: BrokerClient, path: str) -> dict[str, Any]:
+async def _poll(broker: BrokerClient, pending: PendingLogin) -> dict[str, Any]:
+    path = f"/v1/auth/{pending.method}/status"
     try:
-        return await broker.call("GET", path)
+        return await broker.call("GET", path, ticket=pending.request_id)
     except BrokerUnreachable:
         return {"status": "pending"}
 

@@ -66,7 +66,7 @@ async def answer_challenge(
 def _check_message(challenge: SiweChallenge, url: str) -> None:
     """A broken or hostile broker must not get a signature under anything but a login at itself."""
     lines = challenge.message.split("\n")
-    host = urlsplit(url).netloc
+    host = urlsplit(url).netloc.lower()
     if not lines[0].startswith(f"{host} ") or lines[1:2] != [challenge.address]:
         raise LoginFailed(
             "the broker asks to sign something else than a login at itself",

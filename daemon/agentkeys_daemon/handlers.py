@@ -64,6 +64,7 @@ class Handlers:
         }
         self._named: dict[tuple[str, str, str], Handler] = {
             ("GET", "profiles", "credentials"): self._credentials,
+            ("GET", "profiles", "status"): self._profile_status,
             ("POST", "profiles", "runs"): self._runs,
             ("GET", "identities", ""): self._whoami,
             ("PUT", "identities", "session"): self._log_in,
@@ -119,6 +120,9 @@ class Handlers:
 
     async def _status(self, request: HttpRequest, name: str) -> HttpAnswer:
         return json_answer(self._view.status())
+
+    async def _profile_status(self, request: HttpRequest, name: str) -> HttpAnswer:
+        return json_answer(self._view.status(self._profile(name)))
 
     async def _shutdown(self, request: HttpRequest, name: str) -> HttpAnswer:
         self._stop()

@@ -38,9 +38,14 @@ class StatusView:
             "vault": self._app.opened.vault.kind,
         }
 
-    def status(self) -> dict[str, Any]:
-        """The whole document; a broken configuration is told in it and hides nothing else."""
+    def status(self, only: Profile | None = None) -> dict[str, Any]:
+        """The whole document, or what concerns one profile.
+
+        A broken configuration is told in it and hides nothing else.
+        """
         config, problem = self._config()
+        profiles = [only] if only else list(config.profiles.values()) if config else []
+        identities = [only.identity] if only else list(config.identities.values()) if config else []
         return {
             "version": 1,
             "daemon": {
@@ -51,8 +56,8 @@ class StatusView:
                 "config_error": _words(problem),
             },
             "default_profile": config.default_profile if config else None,
-            "identities": [self._identity(i) for i in config.identities.values()] if config else [],
-            "profiles": [self._profile(p) for p in config.profiles.values()] if config else [],
+            "identities": [self._identity(identity) for identity in identities],
+            "profiles": [self._profile(profile) for profile in profiles],
         }
 
     def profiles(self) -> dict[str, Any]:

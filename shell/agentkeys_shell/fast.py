@@ -47,7 +47,7 @@ def _run_fast(command: str, options: dict[str, str], rest: list[str]) -> int | N
     if command == "status" and not rest and "json" in options:
         from agentkeys_shell.status_json import print_status  # noqa: PLC0415
 
-        return print_status()
+        return print_status(options.get("profile"))
     return None
 
 

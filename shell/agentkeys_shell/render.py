@@ -26,11 +26,10 @@ def print_status_table(status: Mapping[str, Any]) -> None:
         console.print("no daemon is running; the next command that needs one starts it")
         return
     console.print(_leases(status["profiles"], status["default_profile"]))
-    for identity in status["identities"]:
-        console.print(_identity(identity))
-    console.print(f"daemon {daemon['pid']}, {escape(daemon['vault_detail'])}", style="dim")
-    for problem in _problems(status):
-        console.print(problem)
+    lines = [_identity(identity) for identity in status["identities"]]
+    lines.append(f"[dim]daemon {daemon['pid']}: {escape(daemon['vault_detail'])}[/]")
+    for line in [*lines, *_problems(status)]:
+        console.print(line, soft_wrap=True)
 
 
 def _leases(profiles: list[dict[str, Any]], default: str | None) -> Table:
@@ -45,7 +44,7 @@ def _leases(profiles: list[dict[str, Any]], default: str | None) -> Table:
             escape((profile["role_arn"] or "-").rpartition("/")[2]),
             f"…{profile['key_ending']}" if profile["key_ending"] else "-",
             _until(profile["expires_at"]),
-            _until(profile["refresh_at"]),
+            _until(profile["refresh_at"], past="due"),
             f"[{_STATE_STYLE.get(state, '')}]{state}[/]",
         )
     return table
@@ -98,13 +97,13 @@ def _short(subject: str | None) -> str:
     return escape(subject if len(subject) <= 14 else f"{subject[:6]}…{subject[-4:]}")
 
 
-def _until(at: str | None) -> str:
-    """How long until a time: `58m`, `4h 59m`, `over`."""
+def _until(at: str | None, *, past: str = "over") -> str:
+    """How long until a time: `58m`, `4h 59m`, or `past`."""
     if at is None:
         return "-"
     left = parse_utc(at) - SystemClock().now()
     if left <= timedelta(0):
-        return "over"
+        return past
     minutes, seconds = divmod(int(left.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes}m" if hours else f"{minutes}m" if minutes else f"{seconds}s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentkeys.client import read_environment
 from agentkeys_shell.credential_process import write_all
-from agentkeys_shell.daemon import ask_running
+from agentkeys_shell.daemon import ask_running, profile_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,12 +17,16 @@ NO_DAEMON = (
 )
 
 
-def print_status() -> int:
-    """Prints the document; raises DaemonError, ConfigError."""
-    return write_all(fetch_status(read_environment()))
+def print_status(profile: str | None) -> int:
+    """Prints the document; raises RemoteError, DaemonError, ConfigError."""
+    return write_all(fetch_status(profile, read_environment()))
 
 
-def fetch_status(environ: Mapping[str, str]) -> bytes:
-    """The document, JSON; never starts a daemon. Raises DaemonError, ConfigError."""
-    response = ask_running("GET", "/v1/status", environ=environ)
+def fetch_status(profile: str | None, environ: Mapping[str, str]) -> bytes:
+    """The document, JSON, of one profile or of all; never starts a daemon.
+
+    Raises RemoteError, DaemonError, ConfigError.
+    """
+    path = profile_path(profile, "status", environ) if profile else "/v1/status"
+    response = ask_running("GET", path, environ=environ)
     return NO_DAEMON if response is None else response.body

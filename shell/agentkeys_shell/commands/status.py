@@ -20,8 +20,8 @@ def command(profile: str | None, json: bool) -> int:
     Asks neither network nor keyring, and never starts the daemon.
     """
     if json:
-        return print_status()
-    print_status_table(_decode(fetch_status(read_environment())))
+        return print_status(profile)
+    print_status_table(_decode(fetch_status(profile, read_environment())))
     return 0
 
 
