@@ -40,7 +40,10 @@ def socket_path(environ: Mapping[str, str], uid: int) -> str:
 
 
 def state_folder(environ: Mapping[str, str], uid: int) -> str:
-    """The absolute path of the state folder: ledger, logs, sandbox and run files."""
+    """The absolute path of the state folder: ledger, logs, sandbox and run files.
+
+    Raises ConfigError for a user without a home.
+    """
     chosen = environ.get("AGENTKEYS_STATE_DIR")
     if chosen:
         return chosen if chosen.startswith("/") else f"{posix.getcwd()}/{chosen}"
@@ -76,7 +79,12 @@ def _home(environ: Mapping[str, str], uid: int) -> str:
     # Rare, and only here does the user database have to be asked.
     import pwd  # noqa: PLC0415
 
-    return pwd.getpwuid(uid).pw_dir
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        raise ConfigError(
+            f"user {uid} has no home folder", hint="set HOME, or AGENTKEYS_STATE_DIR"
+        ) from None
 
 
 def _unusable(message: str, hint: str) -> ConfigError:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from agentkeys.clock import format_utc
 from agentkeys.config import Identity, Profile
 from agentkeys.documents import credential_process_document
 from agentkeys.errors import (
     AgentkeysError,
-    ConfigError,
     ConfigMismatch,
-    LoginRequired,
     ProtocolError,
-    VaultLocked,
 )
 from agentkeys.protocol import DEFAULT, REGION_HEADER, SETTINGS, SETTINGS_HEADER, settings_token
 from agentkeys.secret import Secret
@@ -30,6 +26,7 @@ from agentkeys_daemon.http import (
     json_answer,
     read_request,
 )
+from agentkeys_daemon.refusals import refusal
 from agentkeys_daemon.status import StatusView
 
 __all__ = ["Handlers"]
@@ -76,11 +73,11 @@ class Handlers:
             request = await read_request(scope, receive)
             answer = await self._answer(request)
         except AgentkeysError as problem:
-            answer = error_answer(problem)
+            answer = refusal(problem)
         except Exception as problem:  # noqa: BLE001 - the top level of a request
             # Only its type: an unforeseen exception's text may quote what it choked on.
             log.error("unforeseen %s at %s", type(problem).__name__, scope["path"])  # noqa: TRY400
-            answer = error_answer(
+            answer = refusal(
                 AgentkeysError(
                     f"the daemon failed unexpectedly ({type(problem).__name__})",
                     hint="run: agentkeys daemon logs",
@@ -184,27 +181,6 @@ class Handlers:
         own = [p for p in config.profiles.values() if p.identity.name == identity.name]
         default = [p for p in own if p.name == config.default_profile]
         return next(iter(default + own), None)
-
-
-def error_answer(problem: AgentkeysError) -> HttpAnswer:
-    document: dict[str, Any] = {
-        "error": {
-            "code": problem.code,
-            "message": problem.message,
-            "hint": problem.hint,
-            "retryable": problem.retryable,
-        }
-    }
-    return json_answer(document, status=_status_of(problem))
-
-
-def _status_of(problem: AgentkeysError) -> int:
-    """401 where a person must act, 400 where the request or configuration is wrong, else 502."""
-    if isinstance(problem, LoginRequired | VaultLocked):
-        return 401
-    if isinstance(problem, ConfigError | ProtocolError):
-        return 400
-    return 503 if problem.retryable else 502
 
 
 def _by_name(token: str) -> dict[str, str]:

@@ -11,13 +11,14 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import filelock
 
 from agentkeys.audit import FileLedger
 from agentkeys.clock import SystemClock
 from agentkeys.config import ConfigSource
-from agentkeys.errors import AgentkeysError, DaemonError
+from agentkeys.errors import AgentkeysError, ConfigError, DaemonError
 from agentkeys.paths import Paths, private_folder
 from agentkeys.transport import Transport
 from agentkeys.vault import open_vault
@@ -30,6 +31,8 @@ from agentkeys_daemon.status import StatusView
 __all__ = ["AlreadyRunning", "run_daemon"]
 
 BACKLOG = 4096
+HANDOVER_SECONDS = 5
+"""How long a daemon that is ending may take to let go of the lock."""
 
 log = logging.getLogger("agentkeys.daemon")
 
@@ -49,13 +52,7 @@ def run_daemon(environ: Mapping[str, str], *, ready: Callable[[], None]) -> None
     paths = Paths.from_environment(environ)
     private_folder(paths.socket.parent)
     private_folder(paths.state)
-    lock = filelock.FileLock(f"{paths.socket}.lock", mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise AlreadyRunning(
-            f"a daemon already serves {paths.socket}", hint="run: agentkeys daemon restart"
-        ) from None
+    lock = _only_one(paths.socket)
     handler = start_log(paths.log)
     try:
         asyncio.run(_serve(environ, paths, ready))
@@ -63,6 +60,23 @@ def run_daemon(environ: Mapping[str, str], *, ready: Callable[[], None]) -> None
         logging.getLogger("agentkeys").removeHandler(handler)
         handler.close()
         lock.release()
+
+
+def _only_one(path: Path) -> filelock.BaseFileLock:
+    """The lock that one daemon per socket holds for as long as it lives; raises AlreadyRunning."""
+    lock = filelock.FileLock(f"{path}.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=HANDOVER_SECONDS)
+    except filelock.Timeout:
+        if path.exists():
+            raise AlreadyRunning(
+                f"a daemon already serves {path}", hint="run: agentkeys daemon restart"
+            ) from None
+        raise DaemonError(
+            f"a daemon runs, but somebody has removed its socket {path}",
+            hint=f"end it, for example with: pkill -u {os.getuid()} -f agentkeys_daemon",
+        ) from None
+    return lock
 
 
 async def _serve(environ: Mapping[str, str], paths: Paths, ready: Callable[[], None]) -> None:
@@ -89,15 +103,21 @@ async def _serve(environ: Mapping[str, str], paths: Paths, ready: Callable[[], N
 
 async def _make_app(environ: Mapping[str, str], paths: Paths) -> App:
     clock = SystemClock()
-    memory_only = environ.get("AGENTKEYS_VAULT") == "memory"
     return App(
         configuration=ConfigSource(environ=environ, paths=paths),
-        opened=await open_vault(environment=environ, mode="memory" if memory_only else "auto"),
+        opened=await open_vault(environment=environ, mode=_vault_mode(environ)),
         transport=Transport(clock=clock),
         ledger=FileLedger(path=paths.ledger, clock=clock),
         clock=clock,
         state=paths.state,
     )
+
+
+def _vault_mode(environ: Mapping[str, str]) -> Literal["auto", "memory"]:
+    wanted = environ.get("AGENTKEYS_VAULT") or "auto"
+    if wanted not in ("auto", "memory"):
+        raise ConfigError(f"AGENTKEYS_VAULT is {wanted!r}", hint="set it to memory, or not at all")
+    return "memory" if wanted == "memory" else "auto"
 
 
 async def _preload(app: App) -> None:
@@ -111,6 +131,7 @@ def _listen(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
+    path.chmod(0o600)  # it is the owner's alone already; the umask leaves a useless x
     listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener

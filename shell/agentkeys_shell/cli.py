@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _usage(problem: click.UsageError, arguments: Sequence[str]) -> int:
-    path = problem.ctx.command_path if problem.ctx else "agentkeys"
+    path = problem.ctx.command_path if problem.ctx else _command_path(arguments)
     if isinstance(problem, click.exceptions.NoArgsIsHelpError):
         click.echo(problem.format_message())
         return EXIT_USAGE if arguments else 0
@@ -95,6 +95,11 @@ def _usage(problem: click.UsageError, arguments: Sequence[str]) -> int:
     say(f"hint: see {path} --help")
     # Before its child starts, exec fails with one status of its own, whatever the reason.
     return 125 if path == "agentkeys exec" else EXIT_USAGE
+
+
+def _command_path(arguments: Sequence[str]) -> str:
+    """For click's own parser, which does not say whose option it stumbled over."""
+    return " ".join(["agentkeys", *(name for name in arguments[:1] if name in COMMANDS)])
 
 
 def _lower_first(text: str) -> str:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import posix
 
 from agentkeys.client import read_environment
-from agentkeys_shell.daemon import ask, profile_path
+from agentkeys_shell.daemon import ask, pass_on, profile_path
 from agentkeys_shell.options import FAST_COMMANDS, parse_fast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main", "print_document", "write_all"]
+__all__ = ["main", "print_document"]
 
 _COMMAND = "credential-process"
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parse_fast(FAST_COMMANDS[_COMMAND], arguments)
     if parsed is None or parsed[1]:
         # Only imported to explain: click takes longer than everything else here.
-        from agentkeys_shell.fast import run_click  # noqa: PLC0415
+        from agentkeys_shell.full import run_click  # noqa: PLC0415
 
         return run_click([_COMMAND, *arguments])
     try:
@@ -46,14 +46,4 @@ def print_document(profile: str | None) -> int:
     """Writes the document; raises RemoteError, DaemonError and its leaves, ConfigError."""
     environ = read_environment()
     response = ask("GET", profile_path(profile, "credentials", environ), environ=environ)
-    return write_all(response.body)
-
-
-def write_all(content: bytes) -> int:
-    """Writes `content` to stdout; returns the exit status."""
-    try:
-        while content:
-            content = content[posix.write(1, content) :]
-    except BrokenPipeError:
-        return 1
-    return 0
+    return pass_on(response.body)

@@ -1,7 +1,8 @@
-"""Asks the daemon, and starts it first where a command needs it and there is none."""
+"""Asks the daemon, starts it where a command needs it and there is none, passes its answer on."""
 
 from __future__ import annotations
 
+import posix
 import time
 
 from agentkeys.client import request
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from agentkeys.client import Response
 
-__all__ = ["ask", "ask_running", "enable_packages", "profile_path"]
+__all__ = ["ask", "ask_running", "enable_packages", "pass_on", "profile_path"]
 
 
 def ask(
@@ -52,6 +53,16 @@ def ask_running(method: str, path: str, *, environ: Mapping[str, str]) -> Respon
         if getattr(problem, "code", "") != "daemon_not_running":
             raise
         return None
+
+
+def pass_on(answer: bytes) -> int:
+    """Writes an answer to stdout as it is; returns the exit status."""
+    try:
+        while answer:
+            answer = answer[posix.write(1, answer) :]
+    except BrokenPipeError:
+        return 1
+    return 0
 
 
 def profile_path(name: str | None, part: str, environ: Mapping[str, str]) -> str:

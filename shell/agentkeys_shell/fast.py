@@ -5,15 +5,13 @@ Runs without site packages, and what it imports here every command pays for.
 
 from __future__ import annotations
 
-import sys
-
 from agentkeys_shell.options import FAST_COMMANDS, parse_fast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main", "run_click"]
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,6 +23,8 @@ def main(arguments: Sequence[str]) -> int:
             status = _run_fast(command, *parsed)
             if status is not None:
                 return status
+        from agentkeys_shell.full import run_click  # noqa: PLC0415 - the commands that may be slow
+
         return run_click(arguments)
     except KeyboardInterrupt:
         return 130
@@ -49,17 +49,3 @@ def _run_fast(command: str, options: dict[str, str], rest: list[str]) -> int | N
 
         return print_status(options.get("profile"))
     return None
-
-
-def run_click(arguments: Sequence[str]) -> int:
-    """The full command line."""
-    from agentkeys_shell.daemon import enable_packages  # noqa: PLC0415
-
-    enable_packages()
-    try:
-        from agentkeys_shell.cli import main as cli_main  # noqa: PLC0415
-    except ModuleNotFoundError as problem:
-        print(f"agentkeys: error: {problem.name} is not installed", file=sys.stderr)
-        print("agentkeys: hint: install agentkeys with pipx, uv or pip", file=sys.stderr)
-        return 1
-    return cli_main(list(arguments))

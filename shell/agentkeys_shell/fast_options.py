@@ -20,10 +20,19 @@ def fast_options(command: str) -> Callable[[Callable[..., Any]], Callable[..., A
             function = click.option(
                 *option.spellings,
                 option.key,
-                is_flag=option.value is None,
+                # An explicit False would let click take the option without its value.
+                is_flag=True if option.value is None else None,
                 metavar=option.value,
+                callback=None if option.value is None else _refuse_empty,
                 help=option.help,
             )(function)
         return function
 
     return decorate
+
+
+def _refuse_empty(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """An empty value comes from an unset shell variable and must not mean the default."""
+    if value == "":
+        raise click.BadParameter("it is empty", param=parameter)
+    return value

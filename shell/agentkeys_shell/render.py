@@ -20,7 +20,7 @@ _SESSION_STYLE = {"live": "green", "expired": "red", "refused": "red"}
 
 def print_status_table(status: Mapping[str, Any]) -> None:
     """The facts of `status --json` on one screen."""
-    console = Console(highlight=False)
+    console = _console()
     daemon = status["daemon"]
     if daemon is None:
         console.print("no daemon is running; the next command that needs one starts it")
@@ -30,6 +30,14 @@ def print_status_table(status: Mapping[str, Any]) -> None:
     lines.append(f"[dim]daemon {daemon['pid']}: {escape(daemon['vault_detail'])}[/]")
     for line in [*lines, *_problems(status)]:
         console.print(line, soft_wrap=True)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # Into a file or a pipe everything is written out, however long.
+        console.width = 1000
+    return console
 
 
 def _leases(profiles: list[dict[str, Any]], default: str | None) -> Table:
@@ -76,7 +84,7 @@ def print_profiles_table(document: Mapping[str, Any]) -> None:
     """What is configured, the default profile marked with a star."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("PROFILE", "IDENTITY", "STORE", "ROLE", "BUCKET", "PREFIX", "CONFINED BY"):
-        table.add_column(title, no_wrap=True)
+        table.add_column(title, overflow="fold")
     for profile in document["profiles"]:
         table.add_row(
             profile["name"] + ("*" if profile["name"] == document["default_profile"] else ""),
@@ -87,7 +95,7 @@ def print_profiles_table(document: Mapping[str, Any]) -> None:
             escape(profile["prefix"] or "-"),
             profile["confine"],
         )
-    Console(highlight=False).print(table)
+    _console().print(table)
 
 
 def _short(subject: str | None) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from agentkeys.client import read_environment
-from agentkeys_shell.credential_process import write_all
-from agentkeys_shell.daemon import ask_running, profile_path
+from agentkeys_shell.daemon import ask_running, pass_on, profile_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ NO_DAEMON = (
 
 def print_status(profile: str | None) -> int:
     """Prints the document; raises RemoteError, DaemonError, ConfigError."""
-    return write_all(fetch_status(profile, read_environment()))
+    return pass_on(fetch_status(profile, read_environment()))
 
 
 def fetch_status(profile: str | None, environ: Mapping[str, str]) -> bytes:
