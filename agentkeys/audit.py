@@ -17,7 +17,7 @@ from typing import Protocol
 
 from agentkeys.clock import Clock, format_utc
 from agentkeys.errors import AuditError, ConfigError
-from agentkeys.paths import private_folder
+from agentkeys.private_files import private_folder
 
 __all__ = ["AuditRecord", "FileLedger", "Ledger"]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from agentkeys.errors import SandboxError
+from agentkeys.private_files import replace_file
 
 __all__ = [
     "SandboxProcess",
@@ -26,7 +26,6 @@ __all__ = [
     "parse_sandbox_record",
     "process_started",
     "record_path",
-    "replace_private_file",
     "save_sandbox_record",
 ]
 
@@ -131,19 +130,7 @@ def _text(value: object) -> str:
 def save_sandbox_record(folder: Path, record: SandboxRecord) -> None:
     """Writes the record in one step; a reader sees the old one or the new one."""
     document = {"version": VERSION, **asdict(record)}
-    replace_private_file(record_path(folder), json.dumps(document, indent=2) + "\n")
-
-
-def replace_private_file(path: Path, text: str) -> None:
-    """Puts `text` at `path` in one step, readable by its owner alone from the start."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(record_path(folder), json.dumps(document, indent=2) + "\n")
 
 
 def is_live(record: SandboxRecord) -> bool:

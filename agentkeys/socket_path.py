@@ -82,8 +82,8 @@ def _home(environ: Mapping[str, str], uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_dir
     except KeyError:
-        raise ConfigError(
-            f"user {uid} has no home folder", hint="set HOME, or AGENTKEYS_STATE_DIR"
+        raise _unusable(
+            f"user {uid} has no home folder", "set HOME, or AGENTKEYS_STATE_DIR"
         ) from None
 
 

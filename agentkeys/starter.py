@@ -13,7 +13,8 @@ import filelock
 
 from agentkeys.client import Response, request
 from agentkeys.errors import AgentkeysError, DaemonNotRunning, DaemonTimeout
-from agentkeys.paths import Paths, private_folder
+from agentkeys.paths import Paths
+from agentkeys.private_files import private_folder
 from agentkeys.protocol import CLIENT_DEADLINE
 
 __all__ = ["daemon_environment", "ensure_daemon"]

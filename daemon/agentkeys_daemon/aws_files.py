@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 from agentkeys.errors import ConfigError
-from agentkeys.paths import private_folder, replace_file
+from agentkeys.private_files import private_folder, replace_file
 
 __all__ = ["AwsFiles"]
 

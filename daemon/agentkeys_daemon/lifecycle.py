@@ -19,7 +19,8 @@ from agentkeys.audit import FileLedger
 from agentkeys.clock import SystemClock
 from agentkeys.config import ConfigSource
 from agentkeys.errors import AgentkeysError, ConfigError, DaemonError
-from agentkeys.paths import Paths, private_folder
+from agentkeys.paths import Paths
+from agentkeys.private_files import private_folder
 from agentkeys.transport import Transport
 from agentkeys.vault import open_vault
 from agentkeys_daemon.app import App

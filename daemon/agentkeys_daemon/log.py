@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from agentkeys.clock import format_utc
-from agentkeys.paths import private_folder
+from agentkeys.private_files import private_folder
 
 __all__ = ["start_log"]
 

@@ -42,7 +42,10 @@ def start(as_json: bool) -> int:
 @command.command("stop")
 @json_option
 def stop(as_json: bool) -> int:
-    """Stop the daemon; what it holds stays in the OS keyring, if there is one."""
+    """Stop the daemon.
+
+    What it holds stays in the OS keyring, if there is one.
+    """
     stopped = _stop(read_environment())
     if as_json:
         print_json({"version": 1, "stopped": stopped})

@@ -10,7 +10,8 @@ import click
 
 from agentkeys.config import parse_config
 from agentkeys.errors import ConfigError
-from agentkeys.paths import Paths, private_folder, replace_file
+from agentkeys.paths import Paths
+from agentkeys.private_files import private_folder, replace_file
 from agentkeys.stores import STORE_KINDS
 from agentkeys_shell.output import json_option, print_json
 

@@ -8,7 +8,8 @@ import click
 
 from agentkeys.client import read_environment
 from agentkeys.errors import AgentkeysError
-from agentkeys.paths import Paths, private_folder
+from agentkeys.paths import Paths
+from agentkeys.private_files import private_folder
 from agentkeys.sandbox_record import SandboxRecord, is_live, load_sandbox_record
 from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.identities import identity_path

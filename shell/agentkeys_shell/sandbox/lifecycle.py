@@ -21,13 +21,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from agentkeys.errors import SandboxError
+from agentkeys.private_files import replace_file
 from agentkeys.sandbox_record import (
     SandboxProcess,
     SandboxRecord,
     is_live,
     load_sandbox_record,
     record_path,
-    replace_private_file,
     save_sandbox_record,
 )
 from agentkeys_shell.sandbox.broker.ethereum import check_installed
@@ -147,7 +147,7 @@ def _with_users(folder: Path, record: SandboxRecord, count: int) -> SandboxRecor
     configuration = build_configuration(
         broker_url=record.broker.url, store_url=record.store.url, users=users
     )
-    replace_private_file(config_path(folder), configuration)
+    replace_file(config_path(folder), configuration)
     save_sandbox_record(folder, complete)
     return complete
 

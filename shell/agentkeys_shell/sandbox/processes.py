@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agentkeys.errors import SandboxError
-from agentkeys.sandbox_record import is_alive, process_started, replace_private_file
+from agentkeys.private_files import replace_file
+from agentkeys.sandbox_record import is_alive, process_started
 
 __all__ = ["Server", "end_servers", "find_server", "start_server", "wait_until"]
 
@@ -63,7 +64,7 @@ def start_server(
         raise SandboxError(f"{argv[0]} cannot be started: {error.strerror}") from error
     _started.append(child)
     server = Server(child.pid, process_started(child.pid) or _ENDED_AT_ONCE)
-    replace_private_file(_process_file(folder), json.dumps(asdict(server)))
+    replace_file(_process_file(folder), json.dumps(asdict(server)))
     return server
 
 

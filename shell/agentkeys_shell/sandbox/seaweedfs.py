@@ -16,7 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from agentkeys.errors import SandboxError
-from agentkeys.sandbox_record import replace_private_file
+from agentkeys.private_files import replace_file
 from agentkeys_shell.sandbox.iam import BUCKET, build_iam_document
 from agentkeys_shell.sandbox.ports import choose_ports
 from agentkeys_shell.sandbox.probe import http_status
@@ -77,7 +77,7 @@ def start_store(
     ends or takes more than 60 seconds; other ports are tried when somebody was quicker to take one.
     """
     document = build_iam_document(issuer=issuer, max_session=max_session)
-    replace_private_file(folder / "iam.json", json.dumps(document, indent=2))
+    replace_file(folder / "iam.json", json.dumps(document, indent=2))
     for _ in range(_TRIES):
         store = _launch(folder, weed)
         if _becomes_ready(store):
