@@ -93,6 +93,11 @@ class BrokerClient:
                 f"the broker at {self.url} answered {answer.status}{_in_brackets(code)}",
                 hint="try again in a moment; if it stays, ask the broker's operator",
             )
+        if 300 <= answer.status < 400:
+            return BrokerRefused(
+                f"the broker at {self.url} answered with a redirect (status {answer.status})",
+                hint="redirects are not followed: set the identity's url to where it leads",
+            )
         if answer.status == 404:
             return BrokerRefused(
                 f"{self.url} does not offer {path}",

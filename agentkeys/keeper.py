@@ -98,7 +98,7 @@ class Keeper:
         Returns when it is written; where the vault fails, `trouble` says so.
         """
         previous, self._session = self._session, session
-        if previous is None or previous.subject != session.subject:
+        if previous is None or previous.owner != session.owner:
             self._leases.clear()
         self._loaded = True
         await self._write()

@@ -53,6 +53,11 @@ def quote(text: str) -> str:
     )
 
 
+def quote_name(name: str) -> str:
+    """A profile's or identity's name as one part of a path; one longer than any is cut."""
+    return quote(name[:256]).replace("/", "%2F")
+
+
 def settings_token(environ: Mapping[str, str], cwd: Callable[[], str]) -> str:
     """The settings in `environ` as one header value; relative paths are taken from `cwd()`."""
     pairs = []

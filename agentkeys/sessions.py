@@ -42,6 +42,11 @@ class BrokerSession:
         """What names its user in tokens and prefixes: the wallet, or else the omni."""
         return self.wallet or self.omni
 
+    @property
+    def owner(self) -> str:
+        """What sets its user apart from any other: tokens carry all three, stores may read any."""
+        return " ".join((self.issuer, self.omni, self.wallet or ""))
+
     def is_over(self, now: datetime) -> bool:
         return now + EXPIRY_MARGIN >= self.expires_at
 

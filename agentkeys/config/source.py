@@ -129,14 +129,16 @@ def _toml(text: str) -> str:
 def _read_trusted(path: Path) -> str:
     """The file's text; refuses one that somebody else could have written."""
     try:
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            content = file.read(MAX_CONFIG_BYTES + 1)
+        found, content = _read_file(path)
     except OSError as problem:
         raise ConfigError(
             f"the configuration {path} cannot be read: {problem.strerror}",
             hint="check AGENTKEYS_CONFIG, or run: agentkeys init",
         ) from problem
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(
+            f"the configuration {path} is not a file", hint="write one, or check AGENTKEYS_CONFIG"
+        )
     if found.st_uid not in (os.getuid(), 0) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigError(
             f"the configuration {path} is another user's or writable by others",
@@ -148,6 +150,20 @@ def _read_trusted(path: Path) -> str:
         return content.decode()
     except UnicodeDecodeError as problem:
         raise ConfigError(f"the configuration {path} is not UTF-8", hint="save it so") from problem
+
+
+def _read_file(path: Path) -> tuple[os.stat_result, bytes]:
+    """What `path` is, and what it holds if it is a file, as far as we care to read."""
+    # Without waiting: a pipe that nobody writes to would keep everybody here.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return found, b""
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return found, file.read(MAX_CONFIG_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _is_absent(path: Path) -> bool:

@@ -13,7 +13,7 @@ class TokenSource(Protocol):
     """Gives tokens that name one identity. It never caches: every fetch goes out."""
 
     async def subject(self) -> str:
-        """Whom a token fetched now would name, found without the network where that is possible.
+        """Tells apart whom a token fetched now would name, without the network where possible.
 
         Raises LoginRequired, VaultError.
         """

@@ -46,11 +46,11 @@ class BrokerTokenSource:
 
     async def subject(self) -> str:
         # An expired session still says whose leases are held, and those are served to their end.
-        return self._of_this_broker(await self._sessions.last_session()).subject
+        return self._of_this_broker(await self._sessions.last_session()).owner
 
     def held_subject(self) -> str | None:
         session = self._sessions.held_session
-        return session.subject if session and session.url == self._broker.url else None
+        return session.owner if session and session.url == self._broker.url else None
 
     async def fetch_token(self) -> WebIdentityToken:
         session = self._of_this_broker(await self._sessions.session())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import unquote
 
 from agentkeys.clock import format_utc
 from agentkeys.config import Identity, Profile
@@ -59,11 +60,11 @@ class Handlers:
             ("POST", "shutdown"): self._shutdown,
             ("GET", "profiles"): self._profiles,
         }
-        self._named: dict[tuple[str, str, str], Handler] = {
+        self._named: dict[tuple[str, ...], Handler] = {
             ("GET", "profiles", "credentials"): self._credentials,
             ("GET", "profiles", "status"): self._profile_status,
             ("POST", "profiles", "runs"): self._runs,
-            ("GET", "identities", ""): self._whoami,
+            ("GET", "identities"): self._whoami,
             ("PUT", "identities", "session"): self._log_in,
             ("DELETE", "identities", "session"): self._log_out,
         }
@@ -86,19 +87,24 @@ class Handlers:
         await answer.send(send)
 
     async def _answer(self, request: HttpRequest) -> HttpAnswer:
-        version, _, rest = request.path.removeprefix("/").partition("/")
-        kind, _, rest = rest.partition("/")
-        name, _, part = rest.partition("/")
-        handler = self._plain.get((request.method, kind)) if not name else None
-        if name:
-            self._check_settings(request)
-            handler = self._named.get((request.method, kind, part))
-        if version != "v1" or handler is None:
+        handler, name = self._find(request)
+        if handler is None:
             raise ProtocolError(
-                f"the daemon has nothing at {request.method} {request.path[:100]!r}",
+                f"the daemon has nothing at {request.method[:20]} {request.path[:100]!r}",
                 hint="run: agentkeys daemon restart",
             )
+        if name:
+            self._check_settings(request)
         return await handler(request, name)
+
+    def _find(self, request: HttpRequest) -> tuple[Handler | None, str]:
+        """What answers a request, and the profile or identity that its path names."""
+        match request.path.split("/"):
+            case ["", "v1", kind]:
+                return self._plain.get((request.method, kind)), ""
+            case ["", "v1", kind, name, *part] if name:
+                return self._named.get((request.method, kind, *part)), unquote(name)
+        return None, ""
 
     def _check_settings(self, request: HttpRequest) -> None:
         """A client with other settings means another configuration than the one we would use."""
@@ -108,7 +114,7 @@ class Handlers:
         theirs, ours = _by_name(sent), _by_name(self._settings)
         differing = [name for name in SETTINGS if theirs.get(name) != ours.get(name)]
         raise ConfigMismatch(
-            f"the daemon was started with another {' and '.join(differing)}",
+            f"the daemon was started with another {' and '.join(differing) or 'set of them'}",
             hint="run: agentkeys daemon restart",
         )
 

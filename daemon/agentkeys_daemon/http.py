@@ -25,6 +25,7 @@ class HttpRequest:
 
     method: str
     path: str
+    """As it was sent, percent-encoded: a name in it may hold a slash."""
     headers: Mapping[str, str]
     body: bytes
     peer: Peer
@@ -63,10 +64,12 @@ def json_answer(document: Mapping[str, Any], *, status: int = 200) -> HttpAnswer
 
 
 async def read_request(scope: Scope, receive: Receive) -> HttpRequest:
-    """Raises ProtocolError for a body over 64 KiB."""
+    """Raises ProtocolError for a body over 64 KiB, and for one that its sender broke off."""
     body = b""
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ProtocolError("the request was broken off", hint="send the whole of it")
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             raise ProtocolError("the request is too large", hint="send at most 64 KiB")
@@ -75,7 +78,7 @@ async def read_request(scope: Scope, receive: Receive) -> HttpRequest:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     return HttpRequest(
         method=scope["method"],
-        path=scope["path"],
+        path=scope["raw_path"].decode("ascii"),
         headers=headers,
         body=body,
         peer=scope["state"]["peer"],

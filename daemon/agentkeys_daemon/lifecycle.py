@@ -26,12 +26,11 @@ from agentkeys.vault import open_vault
 from agentkeys_daemon.app import App
 from agentkeys_daemon.handlers import Handlers
 from agentkeys_daemon.log import start_log
-from agentkeys_daemon.server import DaemonServer
+from agentkeys_daemon.server import BACKLOG, DaemonServer
 from agentkeys_daemon.status import StatusView
 
 __all__ = ["AlreadyRunning", "run_daemon"]
 
-BACKLOG = 4096
 HANDOVER_SECONDS = 5
 """How long a daemon that is ending may take to let go of the lock."""
 

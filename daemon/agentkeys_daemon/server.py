@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Generator
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from agentkeys.errors import AgentkeysError, PeerRefused, ProtocolError
 from agentkeys.protocol import PROTOCOL_HEADER, PROTOCOL_VERSION
 from agentkeys_daemon.peers import is_ours, peer_of
+from agentkeys_daemon.refusals import refusal
 
-__all__ = ["DaemonServer"]
+__all__ = ["BACKLOG", "DaemonServer"]
 
+BACKLOG = 4096
 MAX_HEAD_BYTES = 16_384
 
 
@@ -27,13 +30,19 @@ class PeerCheckedProtocol(H11Protocol):
         peer = peer_of(transport.get_extra_info("socket"))
         self.app_state = {**self.app_state, "peer": peer}
         if not is_ours(peer):
-            transport.write(_REFUSAL)
+            transport.write(_ANOTHER_USER)
             transport.close()
 
     def data_received(self, data: bytes) -> None:
         # What a refused peer had sent before it was refused must not be answered.
         if not self.transport.is_closing():
             super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no HTTP as any other refusal, or hangs up in the midst of an answer."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(_NO_HTTP)
+        self.transport.close()
 
 
 class DaemonServer(uvicorn.Server):
@@ -54,6 +63,7 @@ class DaemonServer(uvicorn.Server):
                 date_header=False,
                 server_header=False,
                 headers=[(PROTOCOL_HEADER, str(PROTOCOL_VERSION))],
+                backlog=BACKLOG,
                 h11_max_incomplete_event_size=MAX_HEAD_BYTES,
                 timeout_graceful_shutdown=2,
             )
@@ -71,24 +81,26 @@ class DaemonServer(uvicorn.Server):
         yield
 
 
-def _refusal() -> bytes:
-    body = json.dumps(
-        {
-            "error": {
-                "code": "peer_refused",
-                "message": "this daemon answers one user only",
-                "hint": "use a daemon of your own",
-                "retryable": False,
-            }
-        }
-    ).encode()
+def _last_answer(status: str, problem: AgentkeysError) -> bytes:
+    """A refusal that ends its connection, made without the HTTP library's state."""
+    body = refusal(problem).body
     head = (
-        "HTTP/1.1 403 Forbidden\r\n"
+        f"HTTP/1.1 {status}\r\n"
         f"{PROTOCOL_HEADER}: {PROTOCOL_VERSION}\r\n"
         "content-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body
 
 
-_REFUSAL = _refusal()
+_ANOTHER_USER = _last_answer(
+    "403 Forbidden",
+    PeerRefused("this daemon answers one user only", hint="use a daemon of your own"),
+)
+_NO_HTTP = _last_answer(
+    "400 Bad Request",
+    ProtocolError(
+        "the request is not HTTP, or its head is too large",
+        hint=f"send HTTP/1.1 with a head of at most {MAX_HEAD_BYTES} bytes",
+    ),
+)

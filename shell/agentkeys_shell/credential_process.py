@@ -25,12 +25,12 @@ _COMMAND = "credential-process"
 def main(arguments: Sequence[str]) -> int:
     """The whole program: ends the process, or returns an exit status."""
     parsed = parse_fast(FAST_COMMANDS[_COMMAND], arguments)
-    if parsed is None or parsed[1]:
-        # Only imported to explain: click takes longer than everything else here.
-        from agentkeys_shell.full import run_click  # noqa: PLC0415
-
-        return run_click([_COMMAND, *arguments])
     try:
+        if parsed is None or parsed[1]:
+            # Only imported to explain: click takes longer than everything else here.
+            from agentkeys_shell.full import run_click  # noqa: PLC0415
+
+            return run_click([_COMMAND, *arguments])
         status = print_document(parsed[0].get("profile"))
     except KeyboardInterrupt:
         status = 130

@@ -6,7 +6,7 @@ import posix
 import time
 
 from agentkeys.client import request
-from agentkeys.protocol import CLIENT_DEADLINE, DEFAULT, quote
+from agentkeys.protocol import CLIENT_DEADLINE, DEFAULT, quote_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def pass_on(answer: bytes) -> int:
 def profile_path(name: str | None, part: str, environ: Mapping[str, str]) -> str:
     """The path of a profile's `part`: the named one, else AGENTKEYS_PROFILE's, else the default."""
     wanted = name or environ.get("AGENTKEYS_PROFILE") or DEFAULT
-    return f"/v1/profiles/{quote(wanted).replace('/', '%2F')}/{part}"
+    return f"/v1/profiles/{quote_name(wanted)}/{part}"
 
 
 def enable_packages() -> None:

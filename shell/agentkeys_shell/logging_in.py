@@ -107,9 +107,9 @@ async def _finish(
 
 
 def _waiting(words: str) -> AbstractContextManager[object]:
-    """A spinner where somebody watches, one line elsewhere."""
+    """A spinner where somebody watches and the terminal can turn it, one line elsewhere."""
     console = Console(stderr=True, highlight=False)
-    if console.is_terminal:
+    if console.is_interactive:
         return console.status(words)
     click.echo(words, err=True)
     return nullcontext()

@@ -1,0 +1,74 @@
+"""The few words that clients and the daemon share."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkeys.protocol import SETTINGS, quote, settings_token
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_quoting_is_undone_by_unquote(text: str) -> None:
+    """And what it gives can stand in a header or a path."""
+    quoted = quote(text)
+    assert unquote(quoted) == text
+    assert quoted.isascii()
+    assert quoted.isprintable()
+    assert not set(quoted) & set(' &=?#%"\\') - {"%"}
+
+
+def test_bytes_that_are_no_utf_8_survive() -> None:
+    """Paths on Linux are bytes."""
+    name = b"/caf\xe9".decode("utf-8", "surrogateescape")
+    assert quote(name) == "/caf%E9"
+    assert unquote(quote(name), errors="surrogateescape") == name
+
+
+def _cwd() -> str:
+    return "/home/somebody"
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        pytest.param({}, "", id="nothing set"),
+        pytest.param({"AGENTKEYS_VAULT": ""}, "", id="set to nothing"),
+        pytest.param({"AGENTKEYS_PROFILE": "data", "HOME": "/root"}, "", id="not a setting"),
+        pytest.param(
+            {"AGENTKEYS_CONFIG": "a b.toml"},
+            "AGENTKEYS_CONFIG=/home/somebody/a%20b.toml",
+            id="a relative path is made absolute",
+        ),
+        pytest.param(
+            {"AGENTKEYS_STATE_DIR": "/state", "AGENTKEYS_VAULT": "memory"},
+            "AGENTKEYS_STATE_DIR=/state&AGENTKEYS_VAULT=memory",
+            id="two settings",
+        ),
+        pytest.param(
+            {"AGENTKEYS_DATA_ROLE_ARN": "a&b=c", "AGENTKEYS_BROKER_URL": "http://localhost:1"},
+            "AGENTKEYS_BROKER_URL=http://localhost:1&AGENTKEYS_DATA_ROLE_ARN=a%26b%3Dc",
+            id="in one order, no value ends early",
+        ),
+    ],
+)
+def test_settings_are_one_token(environ: dict[str, str], token: str) -> None:
+    """Equal environments give equal tokens, different ones different tokens."""
+    assert settings_token(environ, _cwd) == token
+
+
+@given(
+    st.dictionaries(st.sampled_from(SETTINGS), st.text(st.characters(codec="utf-8"), min_size=1)),
+    st.dictionaries(st.sampled_from(SETTINGS), st.text(st.characters(codec="utf-8"), min_size=1)),
+)
+def test_different_settings_never_look_alike(ours: dict[str, str], theirs: dict[str, str]) -> None:
+    """A daemon started with other settings is always noticed."""
+    absolute = ("AGENTKEYS_CONFIG", "AGENTKEYS_STATE_DIR")
+    ours, theirs = (
+        {name: f"/{value}" if name in absolute else value for name, value in settings.items()}
+        for settings in (ours, theirs)
+    )
+    assert (settings_token(ours, _cwd) == settings_token(theirs, _cwd)) == (ours == theirs)
