@@ -7,3 +7,10 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+_RECURSION_LIMIT = sys.getrecursionlimit()
+
+
+def pytest_collection_finish() -> None:
+    """Test modules import eth-account, which lets JSON nest until the process crashes."""
+    sys.setrecursionlimit(_RECURSION_LIMIT)
