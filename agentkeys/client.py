@@ -153,6 +153,9 @@ def _receive(connection: _socket.socket, end: float) -> bytes:
     except TimeoutError:
         raise _failures().too_late() from None
     except OSError as problem:
+        # A daemon that refuses a peer hangs up without reading: an error, but after its answer.
+        if received:
+            return received
         raise _failures().broken() from problem
     raise _failures().broken()
 

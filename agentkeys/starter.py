@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import filelock
 
 from agentkeys.client import Response, request
-from agentkeys.errors import AgentkeysError, DaemonNotRunning, DaemonTimeout
+from agentkeys.errors import AgentkeysError, ConfigError, DaemonNotRunning, DaemonTimeout
 from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.protocol import CLIENT_DEADLINE
@@ -48,8 +49,7 @@ def ensure_daemon(environ: Mapping[str, str], *, deadline: float | None = None) 
     """
     end = deadline if deadline is not None else time.monotonic() + CLIENT_DEADLINE
     paths = Paths.from_environment(environ)
-    folder = private_folder(paths.socket.parent)
-    lock = filelock.FileLock(folder / "start.lock", mode=0o600)
+    lock = filelock.FileLock(_folder(paths.socket.parent) / "start.lock", mode=0o600)
     try:
         with lock.acquire(timeout=max(0.0, end - time.monotonic())):
             if not _answers(environ, end):
@@ -59,6 +59,13 @@ def ensure_daemon(environ: Mapping[str, str], *, deadline: float | None = None) 
             "another command has been starting the daemon for too long",
             hint="run: agentkeys daemon logs",
         ) from None
+
+
+def _folder(path: Path) -> Path:
+    try:
+        return private_folder(path)
+    except ConfigError as problem:
+        raise _could_not_start(problem.message, problem.hint) from problem
 
 
 def _answers(environ: Mapping[str, str], end: float) -> bool:
@@ -105,7 +112,9 @@ def _failure(said: bytes) -> AgentkeysError:
     """The launcher ends with one JSON line; anything else is a crash, kept in the log."""
     with suppress(ValueError, KeyError, TypeError, IndexError):
         error = json.loads(said.splitlines()[-1])
-        return DaemonNotRunning(
-            f"the daemon could not start: {error['message']}", hint=str(error["hint"])
-        )
+        return _could_not_start(error["message"], str(error["hint"]))
     return DaemonNotRunning("the daemon could not start", hint="run: agentkeys daemon run")
+
+
+def _could_not_start(why: str, hint: str) -> DaemonNotRunning:
+    return DaemonNotRunning(f"the daemon could not start: {why}", hint=hint)

@@ -61,7 +61,7 @@ def _default_profile(top: Table, profiles: Mapping[str, Profile]) -> str | None:
     if name is None:
         return next(iter(profiles)) if len(profiles) == 1 else None
     if name not in profiles:
-        raise _unknown(top, "default_profile", "profile", name, profiles)
+        raise _unknown(top, "default_profile", "profiles", name, profiles)
     return name
 
 
@@ -109,10 +109,10 @@ def _profile(
     )  # fmt: skip
     identity = identities.get(table.required("identity"))
     if identity is None:
-        raise _unknown(table, "identity", "identity", table.required("identity"), identities)
+        raise _unknown(table, "identity", "identities", table.required("identity"), identities)
     store = stores.get(table.string("store") or "aws")
     if store is None:
-        raise _unknown(table, "store", "store", table.required("store"), stores)
+        raise _unknown(table, "store", "stores", table.required("store"), stores)
     return Profile(
         name=name,
         identity=identity,
@@ -171,11 +171,17 @@ def _prefix(table: Table) -> str:
 
 
 def _unknown(
-    table: Table, key: str, noun: str, name: str, known: Mapping[str, object]
+    table: Table, key: str, tables: str, name: str, known: Mapping[str, object]
 ) -> ConfigError:
     guess = nearest(name, known)
-    hint = f"did you mean {guess}?" if guess else _one_of(known) if known else f"define [{key}.…]"
-    return table.refuse(key, f"names a {noun} that is not defined: {name!r}", hint)
+    hint = (
+        f"did you mean {guess}?"
+        if guess
+        else _one_of(known)
+        if known
+        else f"write [{tables}.{name}]"
+    )
+    return table.refuse(key, f"names {name!r}, which is not among the {tables}", hint)
 
 
 def _one_of(known: Mapping[str, object]) -> str:

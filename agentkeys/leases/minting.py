@@ -78,7 +78,9 @@ class Minter:
     async def _mint(self, profile: Profile, source: TokenSource, exchange: Exchange) -> Lease:
         token: WebIdentityToken | None = None
         renewed = False
-        for retries_left in reversed(range(ATTEMPTS)):
+        retries_left = ATTEMPTS
+        while True:
+            retries_left -= 1
             token = token or await self._fetch(profile, source)
             minted_at = self._clock.now()
             request = _request(profile, token, minted_at)
@@ -100,7 +102,6 @@ class Minter:
                     token = None
             else:
                 return _lease(request, role, token, minted_at)
-        raise AssertionError("the last attempt returns or raises")
 
     async def _fetch(self, profile: Profile, source: TokenSource) -> WebIdentityToken:
         token = await self._patiently(source.fetch_token)

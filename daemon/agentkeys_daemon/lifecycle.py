@@ -44,7 +44,7 @@ class AlreadyRunning(DaemonError):
 def run_daemon(environ: Mapping[str, str], *, ready: Callable[[], None]) -> None:
     """Serves until SIGTERM, SIGINT or a shutdown request; calls `ready` once it listens.
 
-    Raises AlreadyRunning, ConfigError.
+    Raises AlreadyRunning, DaemonError, ConfigError.
     """
     os.umask(0o077)
     # A core file would hold every secret that we do.
@@ -127,11 +127,21 @@ async def _preload(app: App) -> None:
 
 
 def _listen(path: Path) -> socket.socket:
-    """The listening socket, private from birth; whoever holds the lock may replace a stale one."""
-    path.unlink(missing_ok=True)
+    """The listening socket, private from birth; whoever holds the lock may replace a stale one.
+
+    Raises DaemonError.
+    """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)  # it is the owner's alone already; the umask leaves a useless x
-    listener.listen(BACKLOG)
+    try:
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        path.chmod(0o600)  # it is the owner's alone already; the umask leaves a useless x
+        listener.listen(BACKLOG)
+    except OSError as problem:
+        listener.close()
+        raise DaemonError(
+            f"the socket {path} cannot be made: {problem.strerror or problem}",
+            hint="remove what is there, or set AGENTKEYS_SOCKET to another path",
+        ) from problem
     listener.setblocking(False)
     return listener

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from agentkeys.clock import format_utc
+from agentkeys.errors import ConfigError
 from agentkeys.private_files import private_folder
 
 __all__ = ["start_log"]
@@ -41,11 +42,20 @@ class _PrivateRotatingFile(RotatingFileHandler):
 
 
 def start_log(path: Path) -> logging.Handler:
-    """Sends the daemon's own messages to `path`; close the handler that is returned."""
+    """Sends the daemon's own messages to `path`; close the handler that is returned.
+
+    Raises ConfigError when that cannot be written.
+    """
     private_folder(path.parent)
-    handler = _PrivateRotatingFile(
-        path, maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8"
-    )
+    try:
+        handler = _PrivateRotatingFile(
+            path, maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8"
+        )
+    except OSError as problem:
+        raise ConfigError(
+            f"the log {path} cannot be written: {problem.strerror}",
+            hint="move away what is there, or set AGENTKEYS_STATE_DIR to another folder",
+        ) from problem
     handler.setFormatter(_JsonLines())
     logger = logging.getLogger("agentkeys")
     logger.setLevel(logging.INFO)

@@ -86,7 +86,7 @@ def test_the_aws_cli_works_below_the_own_prefix(
     assert aws(client_home, "s3", "cp", str(sent), f"{place}cli").status == 0
     listed = aws(client_home, "s3", "ls", place)
     assert listed.status == 0
-    assert listed.stdout.split()[-1] == "cli"
+    assert "cli" in listed.stdout.split()
     assert aws(client_home, "s3", "cp", f"{place}cli", str(received)).status == 0
     assert received.read_text(encoding="utf-8") == "by the AWS CLI"
 
@@ -136,7 +136,7 @@ def test_the_aws_cli_runs_under_exec(sandbox_home: Home, prefix: str) -> None:
     """Without a flag or a file: the endpoint comes along."""
     command = ["agentkeys", "exec", "--", "aws", "s3", "ls"]
     assert sandbox_home.succeed(*command[:-1], "cp", "-", f"s3://agentkeys/{prefix}cli") == ""
-    assert sandbox_home.succeed(*command, f"s3://agentkeys/{prefix}").split()[-1] == "cli"
+    assert "cli" in sandbox_home.succeed(*command, f"s3://agentkeys/{prefix}").split()
     done = sandbox_home.run(*command, f"s3://agentkeys/{FOREIGN}")
     assert "(AccessDenied)" in done.stderr
 

@@ -16,7 +16,7 @@ import pytest
 
 from agentkeys.sandbox_record import process_started
 from agentkeys_shell.sandbox.processes import wait_until
-from tests.support.programs import Home
+from tests.support.programs import Home, read_line
 
 SHIM = "agentkeys-credential-process"
 
@@ -135,8 +135,7 @@ def test_a_second_daemon_does_not_start(home: Home) -> None:
 def test_in_the_foreground_it_runs_until_told_to_end(home: Home) -> None:
     """`daemon run` says when it is ready, serves, and ends with 0 on Ctrl-C's signal."""
     with home.start("agentkeys", "daemon", "run") as process:
-        assert process.stderr
-        assert process.stderr.readline() == "agentkeys: ready\n"
+        assert read_line(process.stderr) == "agentkeys: ready"
         assert running(home) == process.pid
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0

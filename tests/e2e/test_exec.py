@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentkeys.sandbox_record import SandboxRecord
-from tests.support.programs import Finished, Home
+from tests.support.programs import Finished, Home, read_line
 
 WALLET = re.compile(r"0x[0-9a-f]{40}")
 SETTINGS = ("AGENTKEYS_STATE_DIR", "AGENTKEYS_SOCKET", "AGENTKEYS_VAULT")
@@ -217,8 +217,7 @@ def test_signals_reach_the_program(sandbox_home: Home, number: signal.Signals) -
     """What is sent to `agentkeys exec` is sent to what it became."""
     argv = ["agentkeys", "exec", "--", "python3", "-c", TRAP, str(int(number))]
     with sandbox_home.start(*argv) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
+        assert read_line(process.stdout) == "ready"
         process.send_signal(number)
         assert process.wait(timeout=120) == 7
 

@@ -21,7 +21,7 @@ from agentkeys.sandbox_record import SandboxRecord
 from agentkeys_shell.sandbox.iam import ROLE_ARN
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.dev_broker import BrokerClient, RunningBroker, running_broker
-from tests.support.programs import Finished, Home
+from tests.support.programs import Finished, Home, read_line
 from tests.support.samples import broker_sample
 
 SHIM = "agentkeys-credential-process"
@@ -215,8 +215,7 @@ def page_link(page: str, name: str) -> str:
 def test_an_oauth2_login_follows_the_persons_answer(person: Home, answer: str) -> None:
     """The address is printed; what the person clicks there decides."""
     with person.start("agentkeys", "login", "--oauth2", "--no-browser") as process:
-        assert process.stderr
-        words, _, url = process.stderr.readline().strip().rpartition(" ")
+        words, _, url = read_line(process.stderr).rpartition(" ")
         assert words == "log in at"
         page = httpx.get(url, trust_env=False).text
         httpx.get(page_link(page, answer), trust_env=False).raise_for_status()

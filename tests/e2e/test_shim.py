@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -261,6 +262,29 @@ def test_an_answer_that_is_none_is_not_passed_on(home: Home, answer: bytes) -> N
     home.socket.parent.rmdir()
     assert (done.status, done.stdout) == (1, "")
     done.complaint()
+
+
+def test_an_answer_to_a_request_that_was_not_read_is_taken(home: Home) -> None:
+    """As the daemon gives it to a peer that it refuses."""
+    body = json.dumps(
+        {"error": {"code": "no", "message": "not you", "hint": "go", "retryable": False}}
+    )
+    head = f"HTTP/1.1 403 No\r\nagentkeys-protocol: 1\r\ncontent-length: {len(body)}\r\n\r\n"
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            select.select([connection], [], [], 60)
+            connection.sendall((head + body).encode())
+
+    with listening(home.socket) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        done = home.run(SHIM, "--profile", "data")
+        server.join()
+    home.socket.parent.rmdir()
+    assert (done.status, done.stdout) == (1, "")
+    assert done.complaint() == ("not you", "go")
 
 
 # what it costs

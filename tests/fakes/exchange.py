@@ -37,7 +37,7 @@ class FakeExchange:
 
     async def called(self, times: int = 1) -> None:
         """Returns when that many calls have arrived, all in all."""
-        async with self._arrivals:
+        async with asyncio.timeout(10), self._arrivals:
             await self._arrivals.wait_for(lambda: self.calls >= times)
 
     async def assume_role_with_web_identity(

@@ -37,7 +37,7 @@ class FakeTokenSource:
 
     async def fetched(self, times: int = 1) -> None:
         """Returns when that many tokens have been asked for, all in all."""
-        async with self._arrivals:
+        async with asyncio.timeout(10), self._arrivals:
             await self._arrivals.wait_for(lambda: self.fetches >= times)
 
     async def subject(self) -> str:

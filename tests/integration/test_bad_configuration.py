@@ -276,17 +276,17 @@ WRONG: dict[str, tuple[Change, str, str]] = {
     # names
     "an unknown identity": (
         in_profile(identity="mee"),
-        "profiles.data.identity names a identity that is not defined: 'mee'",
+        "profiles.data.identity names 'mee', which is not among the identities",
         "did you mean me?",
     ),
     "an unknown store": (
         in_profile(store="lba"),
-        "profiles.data.store names a store that is not defined: 'lba'",
+        "profiles.data.store names 'lba', which is not among the stores",
         "did you mean lab?",
     ),
     "an unknown default profile": (
         at_top(default_profile="dta"),
-        "default_profile names a profile that is not defined: 'dta'",
+        "default_profile names 'dta', which is not among the profiles",
         "did you mean data?",
     ),
     "a name that is a path": (
@@ -481,7 +481,9 @@ def test_a_profile_that_is_not_there_is_told(place: Place, name: str) -> None:
 def test_a_name_that_is_no_text_is_told(place: Place) -> None:
     """Arguments are bytes."""
     name = b"da\xffta".decode(errors="surrogateescape")
-    shim = place.home.run("sh", "-c", f"exec agentkeys-credential-process -p \"$(printf '{_octal(name)}')\"")
+    shim = place.home.run(
+        "sh", "-c", f"exec agentkeys-credential-process -p \"$(printf '{_octal(name)}')\""
+    )
     assert_refused(shim, 1, "there is no profile '", "data")
 
 

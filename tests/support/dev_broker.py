@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.programs import read_line
+
 _CHAIN_ID = 84532
 
 
@@ -25,8 +27,7 @@ class RunningBroker:
 
     def output_line(self) -> str:
         """The next line of its output; waits for it."""
-        assert self.process.stdout
-        return self.process.stdout.readline().rstrip("\n")
+        return read_line(self.process.stdout)
 
 
 @contextmanager
@@ -36,9 +37,8 @@ def running_broker(folder: Path, *options: str) -> Iterator[RunningBroker]:
     argv += ["--port", "0", "--folder", str(folder), *options]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, umask=0o022) as process:
         try:
-            assert process.stdout
-            first = process.stdout.readline().split()
-            yield RunningBroker(first[-1], folder, process)
+            url = read_line(process.stdout).split()[-1]
+            yield RunningBroker(url, folder, process)
         finally:
             process.terminate()
             process.communicate(timeout=30)

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-__all__ = ["BIN", "AtTerminal", "Finished", "Home", "new_home"]
+__all__ = ["BIN", "AtTerminal", "Finished", "Home", "new_home", "read_line"]
 
 BIN = Path(sys.executable).parent
 """Where this interpreter's programs are installed, ours among them."""
@@ -221,6 +221,21 @@ class AtTerminal:
             return False
         self.seen += piece.decode().replace("\r\n", "\n")
         return bool(piece)
+
+
+def read_line(pipe: IO[str] | None) -> str:
+    """The next line that a program prints, without its end; fails if it does not come.
+
+    Not to be mixed with the pipe's own `readline`, which may hold more than it has given.
+    """
+    assert pipe
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([pipe], [], [], PATIENCE)
+        piece = os.read(pipe.fileno(), 1) if ready else b""
+        assert piece, f"no line came after {line!r}"
+        line += piece
+    return line.decode().removesuffix("\n")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkeys.protocol import SETTINGS, quote, settings_token
+from agentkeys.protocol import SETTINGS, quote, quote_name, settings_token
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -26,6 +26,21 @@ def test_bytes_that_are_no_utf_8_survive() -> None:
     name = b"/caf\xe9".decode("utf-8", "surrogateescape")
     assert quote(name) == "/caf%E9"
     assert unquote(quote(name), errors="surrogateescape") == name
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        pytest.param("data", "data", id="a name"),
+        pytest.param("a/b", "a%2Fb", id="a slash"),
+        pytest.param("../x", "..%2Fx", id="a path"),
+        pytest.param("a b", "a%20b", id="a space"),
+        pytest.param("x" * 5000, "x" * 256, id="longer than any"),
+    ],
+)
+def test_a_name_is_one_part_of_a_path(name: str, part: str) -> None:
+    """Whatever was given for one on a command line."""
+    assert quote_name(name) == part
 
 
 def _cwd() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 
 import click
 
@@ -94,7 +93,7 @@ def _table(name: str, values: dict[str, str | None]) -> str:
 
 
 def _person_is_there() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return os.isatty(0) and os.isatty(2)
 
 
 def _ask(words: str, option: str) -> str:

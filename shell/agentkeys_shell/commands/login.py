@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 
@@ -93,7 +94,7 @@ def _check_one(**ways: object) -> None:
 def _address(target: Identity) -> str:
     if isinstance(target, SandboxIdentity):
         return target.email
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (os.isatty(0) and os.isatty(2)):
         raise LoginFailed(
             "there is no terminal to ask for an e-mail address at",
             hint="add --email ADDRESS, --oauth2, --wallet 0x… or --session-stdin",
@@ -103,9 +104,11 @@ def _address(target: Identity) -> str:
 
 
 def _read_session() -> Secret:
-    if sys.stdin.isatty():
+    if os.isatty(0):
         return Secret(click.prompt("session JWT", hide_input=True, err=True).strip())
-    text = sys.stdin.read(MAX_SESSION_CHARACTERS + 1).strip()
+    # As bytes: what is no text at all is refused like any other garbage. A closed one is None.
+    piped = sys.stdin.buffer.read(MAX_SESSION_CHARACTERS + 1) if sys.stdin else b""
+    text = piped.decode("ascii", "replace").strip()
     if not text or len(text) > MAX_SESSION_CHARACTERS:
         raise LoginFailed(
             "standard input holds no session JWT", hint="pipe the session_jwt of a login into it"

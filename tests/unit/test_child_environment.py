@@ -1,0 +1,101 @@
+"""A program under `exec` starts from a clean AWS surface."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkeys_shell.environment import HARMLESS, child_environment, is_inherited
+
+STRANGERS = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_SOMETHING_NEW",
+    "BOTO_CONFIG",
+    "EC2_SECURITY_TOKEN",
+    "AGENTKEYS_SESSION",
+    "AGENTKEYS_SESSION_ID",
+    "AGENTKEYS_RUN",
+    "AGENTKEYS_USER_WALLET",
+    "AGENTKEYS_S3_BUCKET",
+    "AGENTKEYS_S3_PREFIX",
+]
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_no_other_credentials_reach_a_child(name: str) -> None:
+    """Nor what would lead its requests, and the session token in them, elsewhere."""
+    assert child_environment({name: "somebody else's"}, b"") == {}
+
+
+@pytest.mark.parametrize("name", ["PATH", "HOME", "AWSOME", "aws_profile", "AGENTKEYS_CONFIG"])
+def test_everything_else_is_the_caller_s(name: str) -> None:
+    """A child may run agentkeys itself, with the same settings."""
+    assert child_environment({name: "x"}, b"") == {name: "x"}
+
+
+@pytest.mark.parametrize("name", sorted(HARMLESS))
+def test_harmless_aws_settings_stay(name: str) -> None:
+    """A user's retries and certificates do not change who the program is."""
+    assert is_inherited(name)
+
+
+def test_what_is_given_wins() -> None:
+    """Over whatever was there, harmless or not."""
+    given = b"AWS_REGION=eu-central-1\0AGENTKEYS_PROFILE=data\0PATH=/given\0"
+    inherited = {"AWS_REGION": "us-west-2", "AGENTKEYS_PROFILE": "other", "PATH": "/bin"}
+    assert child_environment(inherited, given) == {
+        "AWS_REGION": "eu-central-1",
+        "AGENTKEYS_PROFILE": "data",
+        "PATH": "/given",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(b"", {}, id="nothing"),
+        pytest.param(b"A=\0", {"A": ""}, id="empty"),
+        pytest.param(b"A=b=c\0", {"A": "b=c"}, id="a value with an equals sign"),
+        pytest.param(b"A=b\nc\0", {"A": "b\nc"}, id="a value of two lines"),
+        pytest.param(b"A=1\0B=2", {"A": "1", "B": "2"}, id="no end mark"),
+        pytest.param(b"A=\xff\0", {"A": "\udcff"}, id="no utf-8"),
+        pytest.param(b"A\0B=2\0", {"B": "2"}, id="no value"),
+    ],
+)
+def test_the_run_s_own_is_read_as_env_0_prints_it(given: bytes, expected: dict[str, str]) -> None:
+    """Values may hold anything but NUL."""
+    assert child_environment({}, given) == expected
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*STRANGERS, "PATH"]) | st.text("AWS_BOT", min_size=1), st.text()
+    )
+)
+def test_of_aws_a_child_sees_what_is_harmless_or_given(inherited: dict[str, str]) -> None:
+    """Whatever its caller's environment holds."""
+    child = child_environment(inherited, b"AWS_REGION=here\0")
+    for name in child:
+        if name.startswith(("AWS_", "BOTO_")):
+            assert name in HARMLESS | {"AWS_REGION"}
+    assert child["AWS_REGION"] == "here"
