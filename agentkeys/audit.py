@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import secrets
+import stat
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -75,9 +76,7 @@ class FileLedger:
         try:
             descriptor = self._open()
             try:
-                # One write, so that lines of two processes never mix.
-                if os.write(descriptor, line) != len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                _write_line(descriptor, line)
             finally:
                 os.close(descriptor)
         except OSError as problem:
@@ -92,6 +91,8 @@ class FileLedger:
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        # A pipe that somebody put there must not hold us up.
+        flags |= os.O_NONBLOCK
         try:
             return os.open(self._path, flags, 0o600)
         except FileNotFoundError:
@@ -110,3 +111,13 @@ class FileLedger:
 
 
 _FIELDS = tuple(field.name for field in fields(AuditRecord))
+
+
+def _write_line(descriptor: int, line: bytes) -> None:
+    """One write, so that lines of two processes never mix; a full disk leaves no half of one."""
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode) or before.st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "it is not a file of yours")
+    if os.write(descriptor, line) < len(line):
+        os.ftruncate(descriptor, before.st_size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -15,24 +15,50 @@ __all__ = ["private_folder", "replace_file"]
 def private_folder(path: Path) -> Path:
     """Makes `path`, and its missing parents, folders of mode 0700; returns `path`.
 
-    Raises ConfigError when it exists but is a link, another user's, or writable by others.
+    Raises ConfigError when it exists and is a link, another user's or open to others, or when
+    somebody else could put another folder in its place.
     """
     try:
         missing = [parent for parent in (path, *path.parents) if not parent.exists()]
         for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
+        exposed = next((parent for parent in path.resolve().parents if _is_exposed(parent)), None)
     except OSError as problem:
         raise ConfigError(
             f"the folder {path} cannot be made: {problem.strerror}",
             hint="make its parent writable, or set AGENTKEYS_STATE_DIR to a folder of yours",
         ) from problem
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ConfigError(
-            f"the folder {path} is a link, another user's, or writable by others",
-            hint=f"remove it, or run: chmod 700 {path}",
+            f"the folder {path} is a link, or not yours", hint="choose a folder of your own"
+        )
+    if found.st_mode & 0o077:
+        raise ConfigError(
+            f"the folder {path} is open to other users", hint=_closing(path, found.st_mode)
+        )
+    if exposed is not None:
+        raise ConfigError(
+            f"the folder {path} lies in {exposed}, where others could put another in its place",
+            hint="choose a folder below your home",
         )
     return path
+
+
+def _is_exposed(folder: Path) -> bool:
+    """Whether anyone but us and root may rename what lies in `folder`."""
+    found = folder.stat()
+    if found.st_uid not in (os.getuid(), 0):
+        return True
+    # A group of one's own is what many systems give their users. The sticky bit guards /tmp.
+    writers = 0o002 if found.st_gid == os.getgid() else 0o022
+    return bool(found.st_mode & writers) and not found.st_mode & stat.S_ISVTX
+
+
+def _closing(path: Path, mode: int) -> str:
+    if mode & stat.S_ISVTX:
+        return "choose a folder of your own: this one is shared by everybody"
+    return f"run: chmod 700 {path}"
 
 
 def replace_file(path: Path, content: str) -> None:

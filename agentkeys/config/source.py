@@ -91,14 +91,21 @@ class ConfigSource:
 
 
 def _with_sandbox(own: Config, sandbox: Config | None) -> Config:
+    """`own` with the profiles of a running sandbox, as far as their names are free."""
     if sandbox is None:
         return own
     if own is _NOTHING:
         return sandbox
+    profiles = {
+        name: profile
+        for name, profile in sandbox.profiles.items()
+        if name not in own.profiles and profile.identity.name not in own.identities
+    }
+    identities = {profile.identity.name: profile.identity for profile in profiles.values()}
     return replace(
         own,
-        identities=MappingProxyType({**sandbox.identities, **own.identities}),
-        profiles=MappingProxyType({**sandbox.profiles, **own.profiles}),
+        identities=MappingProxyType({**identities, **own.identities}),
+        profiles=MappingProxyType({**profiles, **own.profiles}),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Protocol
 
 from agentkeys.clock import Clock
@@ -14,6 +15,9 @@ from agentkeys.leases.minting import WALLET_CLAIM, Exchange, Minter, check_expec
 from agentkeys.tokens import TokenSource
 
 __all__ = ["LeaseCache", "LeaseHolder"]
+
+PATIENCE = timedelta(seconds=3)
+"""How long a caller waits for something fresher than a lease that is still good."""
 
 Report = Callable[[Profile, Lease | AgentkeysError], None]
 _Flight = tuple[LeaseKey, str | None, str | None]
@@ -45,8 +49,10 @@ class LeaseCache:
         holder: LeaseHolder,
         clock: Clock,
         report: Report,
+        patience: timedelta = PATIENCE,
     ) -> None:
         """`report` hears of every mint, done or failed; it must not raise."""
+        self._patience = patience
         self._source = source
         self._source_url = source_url
         self._minter = minter
@@ -97,15 +103,17 @@ class LeaseCache:
         )
 
     async def _mint_or_keep(self, key: LeaseKey, profile: Profile, exchange: Exchange) -> Lease:
-        try:
-            return await self._mint_once(key, profile, exchange)
-        except AgentkeysError:
-            # Reported by the flight. The caller's job goes on with what is still good, unless a
-            # login or logout meanwhile has taken it from memory: it is somebody else's then.
-            held = self._holder.held_leases.get(key.digest())
-            if held is None or assess(held, self._clock.now()) is Freshness.OVER:
-                raise
-            return held
+        flight = self._begin(key, profile, exchange)
+        # A store that hangs must not hold up a caller for whom there still is something good.
+        await asyncio.wait({flight}, timeout=self._patience.total_seconds())
+        if flight.done() and not flight.cancelled() and flight.exception() is None:
+            return flight.result()
+        # Reported by the flight. The caller's job goes on with what is still good, unless a
+        # login or logout meanwhile has taken it from memory: it is somebody else's then.
+        held = self._holder.held_leases.get(key.digest())
+        if held is None or assess(held, self._clock.now()) is Freshness.OVER:
+            return await asyncio.shield(flight)
+        return held
 
     async def _mint_once(self, key: LeaseKey, profile: Profile, exchange: Exchange) -> Lease:
         # A caller that gives up must not take the mint down with it: others wait for it too.
@@ -129,7 +137,7 @@ class LeaseCache:
 
     async def _fly(self, key: LeaseKey, profile: Profile, exchange: Exchange) -> Lease:
         try:
-            lease = await self._minter.mint(profile, self._source, exchange)
+            lease = await self._minter.mint(profile, self._source, exchange, subject=key.subject)
             await self._check_still(key, profile)
         except AgentkeysError as problem:
             self._report(profile, problem)
@@ -139,7 +147,7 @@ class LeaseCache:
         return lease
 
     async def _check_still(self, key: LeaseKey, profile: Profile) -> None:
-        """A login or logout during the mint must not let it answer for somebody else."""
+        """What was minted for one must not be kept once another, or nobody, is logged in."""
         if await self._source.subject() != key.subject:
             raise WrongIdentity(
                 f"{profile.identity.name} became somebody else while credentials were minted",

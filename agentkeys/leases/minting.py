@@ -61,27 +61,33 @@ class Minter:
         self._sleep = sleep
         self._jitter = jitter
 
-    async def mint(self, profile: Profile, source: TokenSource, exchange: Exchange) -> Lease:
+    async def mint(
+        self, profile: Profile, source: TokenSource, exchange: Exchange, *, subject: str
+    ) -> Lease:
         """Credentials for `profile`, confined as it says, or an error and no credentials at all.
+
+        `subject` is the source's word for whom they must be for.
 
         Raises TokenError, StsError and their leaves, VaultError, DaemonTimeout.
         """
         try:
             async with asyncio.timeout(MINT_LIMIT.total_seconds()):
-                return await self._mint(profile, source, exchange)
+                return await self._mint(profile, source, exchange, subject)
         except TimeoutError:
             raise DaemonTimeout(
                 f"no credentials for {profile.name} within {MINT_LIMIT.seconds} s",
                 hint="check that broker and store are up, then try again",
             ) from None
 
-    async def _mint(self, profile: Profile, source: TokenSource, exchange: Exchange) -> Lease:
+    async def _mint(
+        self, profile: Profile, source: TokenSource, exchange: Exchange, subject: str
+    ) -> Lease:
         token: WebIdentityToken | None = None
         renewed = False
         retries_left = ATTEMPTS
         while True:
             retries_left -= 1
-            token = token or await self._fetch(profile, source)
+            token = token or await self._fetch(profile, source, subject)
             minted_at = self._clock.now()
             request = _request(profile, token, minted_at)
             try:
@@ -103,8 +109,8 @@ class Minter:
             else:
                 return _lease(request, role, token, minted_at)
 
-    async def _fetch(self, profile: Profile, source: TokenSource) -> WebIdentityToken:
-        token = await self._patiently(source.fetch_token)
+    async def _fetch(self, profile: Profile, source: TokenSource, subject: str) -> WebIdentityToken:
+        token = await self._patiently(lambda: source.fetch_token(subject))
         if profile.identity.audience not in token.audiences:
             raise TokenUnconfined(
                 f"the token is for {', '.join(token.audiences)},"

@@ -23,9 +23,10 @@ class TokenSource(Protocol):
         """The same as far as it is known right now, without asking anyone or anything."""
         ...
 
-    async def fetch_token(self) -> WebIdentityToken:
-        """A fresh token, already checked against whatever the source knows of its owner.
+    async def fetch_token(self, subject: str) -> WebIdentityToken:
+        """A fresh token of whom `subject` stands for, checked against whatever is known of them.
 
-        Raises TokenError and its leaves, VaultError.
+        `subject` is what `subject()` gave before: who has logged in since then gets no token here.
+        Raises WrongIdentity then, TokenError and its other leaves, VaultError.
         """
         ...

@@ -7,7 +7,7 @@ from typing import Protocol
 from agentkeys.broker import BrokerClient
 from agentkeys.clock import Clock
 from agentkeys.confinement import check_broker_claims
-from agentkeys.errors import LoginRequired
+from agentkeys.errors import LoginRequired, WrongIdentity
 from agentkeys.jwts import parse_web_identity_token
 from agentkeys.models import WebIdentityToken
 from agentkeys.sessions import BrokerSession
@@ -52,8 +52,13 @@ class BrokerTokenSource:
         session = self._sessions.held_session
         return session.owner if session and session.url == self._broker.url else None
 
-    async def fetch_token(self) -> WebIdentityToken:
+    async def fetch_token(self, subject: str) -> WebIdentityToken:
         session = self._of_this_broker(await self._sessions.session())
+        if session.owner != subject:
+            # Somebody else logged in between the request and its mint, or between two attempts.
+            raise WrongIdentity(
+                "somebody else logged in while credentials were minted", hint="try again"
+            )
         try:
             jwt = await self._broker.mint_oidc_jwt(session.jwt)
         except LoginRequired:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-from agentkeys.errors import LoginRequired
+from agentkeys.errors import BrokerUnreachable, LoginRequired
 from agentkeys.models import WebIdentityToken
 from agentkeys.tokens.broker import BrokerTokenSource
 
@@ -16,7 +17,8 @@ class SandboxTokenSource:
 
     def __init__(self, *, source: BrokerTokenSource, log_in: Callable[[], Awaitable[None]]) -> None:
         self._source = source
-        self._log_in = log_in
+        self._log_in_once = log_in
+        self._login: asyncio.Task[None] | None = None
 
     async def subject(self) -> str:
         try:
@@ -28,10 +30,25 @@ class SandboxTokenSource:
     def held_subject(self) -> str | None:
         return self._source.held_subject()
 
-    async def fetch_token(self) -> WebIdentityToken:
+    async def fetch_token(self, subject: str) -> WebIdentityToken:
         try:
-            return await self._source.fetch_token()
+            return await self._source.fetch_token(subject)
         except LoginRequired:
             # The development broker makes new keys at every start, which ends every session.
             await self._log_in()
-            return await self._source.fetch_token()
+            return await self._source.fetch_token(subject)
+
+    async def _log_in(self) -> None:
+        """Logs in, once however many ask."""
+        if self._login is None or self._login.done():
+            self._login = asyncio.get_running_loop().create_task(self._begin())
+        await asyncio.shield(self._login)
+
+    async def _begin(self) -> None:
+        try:
+            await self._log_in_once()
+        except TimeoutError:
+            raise BrokerUnreachable(
+                "the sandbox's broker takes too long to log its user in",
+                hint="run: agentkeys sandbox stop, then agentkeys sandbox start",
+            ) from None

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 
 from agentkeys.errors import AgentkeysError
-from agentkeys_daemon.lifecycle import AlreadyRunning, run_daemon
+from agentkeys_daemon.lifecycle import run_daemon
+from agentkeys_daemon.listening import AlreadyRunning
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.identities import Identities
-from agentkeys_daemon.peers import Peer
+from agentkeys_daemon.peers import ITSELF, Peer
 from agentkeys_daemon.records import Recorder
 
 __all__ = ["App", "LastError"]
@@ -63,9 +63,10 @@ class App:
             clock=clock,
             state=state,
             report=self._minted,
+            logged_in=lambda name, session: self.records.logged("login", name, session, ITSELF),
         )
         self.records = Recorder(
-            ledger=ledger, session_of=lambda name: self.identities.keeper(name).held_session
+            ledger=ledger, session_of=lambda identity: self.identities.keeper(identity).held_session
         )
 
     @property
@@ -76,7 +77,7 @@ class App:
     async def preload(self) -> None:
         """Reads what the vault keeps for every configured identity, so that status can tell."""
         for identity in self.config.identities.values():
-            await self.identities.keeper(identity.name).load()
+            await self.identities.keeper(identity).load()
 
     async def credentials(self, profile: Profile, peer: Peer) -> Lease:
         """A lease for a peer that asks for credentials."""
@@ -102,12 +103,18 @@ class App:
         """Returns when it is known who is logged in; raises LoginRequired when nobody is."""
         await self.identities.of(identity).source.subject()
 
-    async def log_in(self, identity: Identity, jwt: Secret, peer: Peer) -> BrokerSession:
-        """Keeps a session that its owner has logged in for."""
-        session = parse_broker_session(jwt, url=identity.url)
+    async def log_in(self, identity: Identity, jwt: Secret, url: str, peer: Peer) -> BrokerSession:
+        """Keeps a session that its owner has logged in for, at the broker `url`."""
+        if url != identity.url:
+            # The configuration has changed during the login: no broker is shown another's session.
+            raise LoginFailed(
+                f"that session is for {url}, and {identity.name} is now at {identity.url}",
+                hint=f"run: agentkeys login {identity.name}",
+            )
+        session = parse_broker_session(jwt, url=url)
         if session.is_over(self.clock.now()):
             raise LoginFailed("that session has already expired", hint="log in again")
-        keeper = self.identities.keeper(identity.name)
+        keeper = self.identities.keeper(identity)
         await keeper.keep_session(session)
         self._forget_errors(identity)
         self.records.logged("login", identity.name, session, peer)
@@ -115,7 +122,7 @@ class App:
 
     async def log_out(self, identity: Identity, peer: Peer) -> datetime | None:
         """Forgets session and leases; returns until when what was handed out lives on."""
-        keeper = self.identities.keeper(identity.name)
+        keeper = self.identities.keeper(identity)
         handed_out = [lease.credentials.expires_at for lease in keeper.held_leases.values()]
         session = keeper.held_session
         await keeper.forget_session()

@@ -7,6 +7,8 @@ an endpoint from the file only. The files hold no secret and are shared by all r
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from agentkeys.errors import ConfigError
@@ -34,7 +36,7 @@ class AwsFiles:
 
     def _ensure(self, name: str, content: str) -> Path:
         path = self._folder / name
-        if not path.exists():
+        if not _holds(path, content):
             try:
                 replace_file(private_folder(self._folder) / name, content)
             except OSError as problem:
@@ -43,3 +45,15 @@ class AwsFiles:
                     hint="make room on the disk, or make the state folder writable",
                 ) from problem
         return path
+
+
+def _holds(path: Path, content: str) -> bool:
+    """Whether it is a file of ours with just that in it: what it says steers AWS clients."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
+        return ours and file.read(len(content) + 1) == content.encode()

@@ -155,14 +155,17 @@ class Handlers:
 
     async def _log_in(self, request: HttpRequest, name: str) -> HttpAnswer:
         identity = self._identity(name)
-        jwt = request.json().get("session_jwt")
-        if not isinstance(jwt, str):
-            raise ProtocolError("the request holds no session_jwt", hint="send one as a string")
-        await self._app.log_in(identity, Secret(jwt), request.peer)
-        document = self._view.whoami(identity, self._profile_of(identity))
-        keeper = self._app.identities.keeper(identity.name)
+        document = request.json()
+        jwt, url = document.get("session_jwt"), document.get("url")
+        if not isinstance(jwt, str) or not isinstance(url, str):
+            raise ProtocolError(
+                "the request holds no session_jwt and url", hint="send both as strings"
+            )
+        await self._app.log_in(identity, Secret(jwt), url, request.peer)
+        person = self._view.whoami(identity, self._profile_of(identity))
+        keeper = self._app.identities.keeper(identity)
         kept = self._app.opened.detail if keeper.trouble is None else keeper.trouble.message
-        return json_answer({**document, "kept": kept})
+        return json_answer({**person, "kept": kept})
 
     async def _log_out(self, request: HttpRequest, name: str) -> HttpAnswer:
         identity = self._identity(name)

@@ -15,7 +15,7 @@ from agentkeys.errors import AgentkeysError
 from agentkeys.keeper import Keeper
 from agentkeys.leases import Lease, LeaseCache, Minter
 from agentkeys.login import await_login, start_email_login, take_managed_wallet
-from agentkeys.sessions import parse_broker_session
+from agentkeys.sessions import BrokerSession, parse_broker_session
 from agentkeys.tokens import TokenSource
 from agentkeys.tokens.broker import BrokerTokenSource
 from agentkeys.tokens.sandbox import SandboxTokenSource
@@ -23,6 +23,9 @@ from agentkeys.transport import Transport
 from agentkeys.vault import Vault
 
 __all__ = ["Identities", "LiveIdentity"]
+
+LOGIN_SECONDS = 20
+"""A made-up user's login takes a tenth of a second; its callers do not wait much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,10 @@ class Identities:
         clock: Clock,
         state: Path,
         report: Callable[[Profile, Lease | AgentkeysError], None],
+        logged_in: Callable[[str, BrokerSession], None],
     ) -> None:
+        """`report` hears of mints, `logged_in` of the logins that an identity does by itself."""
+        self._logged_in = logged_in
         self._vault = vault
         self._transport = transport
         self._clock = clock
@@ -63,13 +69,18 @@ class Identities:
             live = self._live[identity.name] = self._make(identity)
         return live
 
-    def keeper(self, name: str) -> Keeper:
-        """What is held for the identity `name`, configured or not."""
-        keeper = self._keepers.get(name)
+    def keeper(self, identity: Identity) -> Keeper:
+        """What is held for `identity`.
+
+        A sandbox's user, who logs in unasked, never shares it with a person of the same name.
+        """
+        name = identity.name
+        own = f"{identity.source}:{name}" if isinstance(identity, SandboxIdentity) else name
+        keeper = self._keepers.get(own)
         if keeper is None:
-            keeper = self._keepers[name] = Keeper(
+            keeper = self._keepers[own] = Keeper(
                 identity=name,
-                account=f"{name}@{self._state_id}",
+                account=f"{own}@{self._state_id}",
                 vault=self._vault,
                 clock=self._clock,
             )
@@ -80,7 +91,7 @@ class Identities:
         await asyncio.gather(*(keeper.flush() for keeper in self._keepers.values()))
 
     def _make(self, identity: Identity) -> LiveIdentity:
-        keeper = self.keeper(identity.name)
+        keeper = self.keeper(identity)
         source = self._source(identity, keeper)
         leases = LeaseCache(
             source=source,
@@ -98,13 +109,16 @@ class Identities:
         if isinstance(identity, SandboxIdentity):
             email = identity.email
             return SandboxTokenSource(
-                source=source, log_in=lambda: self._log_in(broker, email, keeper)
+                source=source, log_in=lambda: self._log_in(identity.name, broker, email, keeper)
             )
         return source
 
-    async def _log_in(self, broker: BrokerClient, email: str, keeper: Keeper) -> None:
+    async def _log_in(self, name: str, broker: BrokerClient, email: str, keeper: Keeper) -> None:
         """A made-up user's whole login: the development broker follows its own link."""
-        pending = await start_email_login(broker, email)
-        session = await await_login(broker, pending, clock=self._clock)
-        wallet = await take_managed_wallet(broker, broker, session)
-        await keeper.keep_session(parse_broker_session(wallet, url=broker.url))
+        async with asyncio.timeout(LOGIN_SECONDS):
+            pending = await start_email_login(broker, email)
+            session = await await_login(broker, pending, clock=self._clock)
+            wallet = await take_managed_wallet(broker, broker, session)
+        kept = parse_broker_session(wallet, url=broker.url)
+        await keeper.keep_session(kept)
+        self._logged_in(name, kept)

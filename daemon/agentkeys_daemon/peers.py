@@ -8,7 +8,7 @@ import struct
 import sys
 from dataclasses import dataclass
 
-__all__ = ["Peer", "is_ours", "peer_of"]
+__all__ = ["ITSELF", "Peer", "is_ours", "peer_of"]
 
 _UCRED = struct.Struct("iII")  # pid, uid, gid: struct ucred of Linux
 _XUCRED = struct.Struct("IIh2x16I")  # struct xucred of macOS, whose second field is the uid
@@ -46,6 +46,10 @@ class Peer:
                 return int(file.read(4096).rpartition(b")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             return None
+
+
+ITSELF = Peer(uid=os.getuid(), pid=os.getpid())
+"""Who acts when the daemon does something unasked."""
 
 
 def peer_of(connection: socket.socket) -> Peer | None:

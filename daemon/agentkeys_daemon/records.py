@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agentkeys.audit import AuditRecord, Ledger
-from agentkeys.config import Profile
+from agentkeys.config import Identity, Profile
 from agentkeys.errors import AgentkeysError, AuditError, StsError
 from agentkeys.leases import Lease
 from agentkeys.sessions import BrokerSession
@@ -23,7 +23,7 @@ class Recorder:
     """Turns events into audit records; `trouble` is why the last one could not be written."""
 
     def __init__(
-        self, *, ledger: Ledger, session_of: Callable[[str], BrokerSession | None]
+        self, *, ledger: Ledger, session_of: Callable[[Identity], BrokerSession | None]
     ) -> None:
         self.trouble: AuditError | None = None
         self._ledger = ledger
@@ -64,7 +64,7 @@ class Recorder:
             "store": profile.store.name,
             "requested_role": profile.role_arn and profile.role_arn.arn,
             "session_duration_seconds": int(profile.duration.total_seconds()),
-            **_session(self._session_of(profile.identity.name)),
+            **_session(self._session_of(profile.identity)),
         }
 
     def _append(self, event: str, **facts: Any) -> None:

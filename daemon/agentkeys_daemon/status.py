@@ -72,7 +72,7 @@ class StatusView:
 
     def whoami(self, identity: Identity, profile: Profile | None) -> dict[str, Any]:
         """Who is logged in as `identity`; `profile` is whose role is told."""
-        session = self._app.identities.keeper(identity.name).held_session
+        session = self._app.identities.keeper(identity).held_session
         return {
             "version": 1,
             "identity": identity.name,
@@ -92,7 +92,7 @@ class StatusView:
             return None, problem
 
     def _identity(self, identity: Identity) -> dict[str, Any]:
-        keeper = self._app.identities.keeper(identity.name)
+        keeper = self._app.identities.keeper(identity)
         session = keeper.held_session
         return {
             "name": identity.name,
@@ -116,7 +116,7 @@ class StatusView:
 
     def _profile(self, profile: Profile) -> dict[str, Any]:
         lease = self._held(profile)
-        keeper = self._app.identities.keeper(profile.identity.name)
+        keeper = self._app.identities.keeper(profile.identity)
         session = keeper.held_session
         return {
             "name": profile.name,

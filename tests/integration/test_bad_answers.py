@@ -62,13 +62,13 @@ BROKER: dict[str, tuple[Answer, int, str, str]] = {
     "a session that it no longer takes": (
         (401, envelope("unauthorized", "session jwt verify: ExpiredSignature")),
         3,
-        "the broker no longer accepts the session",
+        "the broker no longer accepts ",
         "run: agentkeys login",
     ),
     "401 from something in between": (
         (401, PAGE),
         3,
-        "the broker no longer accepts the session",
+        "the broker no longer accepts ",
         "run: agentkeys login",
     ),
     "not allowed": (
@@ -113,7 +113,7 @@ BROKER: dict[str, tuple[Answer, int, str, str]] = {
         "answered 500 (internal)",
         "try again in a moment",
     ),
-    "a gateway's failure": ((502, PAGE), 1, "answered 502", "try again in a moment"),
+    "a gateway's page": ((502, PAGE), 1, "answered 502", "try again in a moment"),
     "a sign-in page, or anything else that is no JSON": (
         (200, PAGE),
         1,

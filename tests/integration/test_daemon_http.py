@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import socket
 import stat
@@ -259,9 +260,11 @@ def test_other_settings_are_a_mismatch(place: Place, settings: str, differing: s
         b'"x"',
         b"\xff",
         b"{}",
-        b'{"session_jwt": null}',
-        b'{"session_jwt": 3}',
-        b'{"session_jwt": ["x"]}',
+        b'{"session_jwt": null, "url": "https://broker.example.com"}',
+        b'{"session_jwt": 3, "url": "https://broker.example.com"}',
+        b'{"session_jwt": ["x"], "url": "https://broker.example.com"}',
+        b'{"session_jwt": "x"}',
+        b'{"session_jwt": "x", "url": 3}',
         b"[" * 60_000,
         b'{"a":' * 9_000,
     ],
@@ -349,7 +352,7 @@ def test_half_a_request_does_nothing(place: Place, method_and_path: tuple[str, s
     """A client that breaks off has asked for nothing: no run, no logout, no login, no end."""
     ledger = place.home.state / "audit" / "ledger.jsonl"
     session = place.broker.session_jwt(ALICE, jti="half")
-    body = f'{{"session_jwt": "{session}"}}'.encode()
+    body = json.dumps({"session_jwt": session, "url": place.broker.url}).encode()
     before = ledger.read_bytes()
     whole = request_text(
         place.home, *method_and_path, f"content-length: {len(body) + 10}", body=body
@@ -468,7 +471,7 @@ def test_no_secret_lies_on_the_disk(place: Place) -> None:
     place.tables["profiles"]["data"] = place.sound_profile(duration="3h")
     place.configure()
     assert not place.through("GET credentials").served
-    ask(place.home, "PUT", SESSION, body=f'{{"session_jwt": "{place.sessions[0]}x."}}'.encode())
+    assert place.hand_over(place.sessions[0] + "x.").status != 200
     for path in place.home.state.rglob("*"):
         if path.is_file():
             assert_keeps_secrets(path.read_text(encoding="utf-8"), place.sessions)

@@ -16,7 +16,6 @@ import pytest
 
 from tests.support.place import ROLE, Place, assert_keeps_secrets, place_in
 from tests.support.programs import Home, new_home
-from tests.support.raw_http import ask
 from tests.support.tokens import ALICE, BOB, CAROL
 
 FIELDS = [
@@ -172,8 +171,7 @@ def test_nothing_in_it_opens_anything(place: Place) -> None:
         "/v1/mint-oidc-jwt", 400, {"error": "bad", "message": place.sessions[0]}
     )
     assert not place.through("GET credentials").served
-    body = json.dumps({"session_jwt": place.sessions[0] + "."}).encode()
-    assert ask(place.home, "PUT", "/v1/identities/me/session", body=body).status != 200
+    assert place.hand_over(place.sessions[0] + ".").status != 200
     text = ledger(place).read_text(encoding="utf-8")
     assert text.count("\n") >= 7
     assert_keeps_secrets(text, place.sessions)

@@ -19,7 +19,6 @@ from tests.fakes.broker import MINT, FakeBroker
 from tests.fakes.sts import FakeSts
 from tests.support.place import DOORS, SOCKET_DOORS, Outcome, Place, place_in
 from tests.support.programs import Home, new_home
-from tests.support.raw_http import ask
 from tests.support.tokens import ALICE, BOB, CAROL, MISMADE, User, mismade_jwt, sign
 
 MANY = 100_000
@@ -317,13 +316,12 @@ def short_lived(place: Place) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("how", ["with another's wallet", "without tags"])
-def test_a_bad_token_at_refresh_never_replaces_what_is_held(place: Place, how: str) -> None:
+def test_a_bad_token_at_refresh_never_replaces_what_is_held(place: Place) -> None:
     """What is held is served to its end, and then nothing is."""
     with short_lived(place):
         first = place.through("GET credentials")
         assert first.served
-        hand_out(place, mismade_jwt(how, place.broker.web_identity_claims()))
+        hand_out(place, mismade_jwt("with another's wallet", place.broker.web_identity_claims()))
         mints = place.broker.mints
         while (outcome := place.through("GET credentials")).served:
             assert outcome == first
@@ -335,6 +333,14 @@ def test_a_bad_token_at_refresh_never_replaces_what_is_held(place: Place, how: s
 def test_a_login_that_fails_leaves_the_user_who_was_there(place: Place) -> None:
     """Garbage in place of a session neither logs out nor in."""
     first = place.through("GET credentials")
-    answer = ask(place.home, "PUT", "/v1/identities/me/session", body=b'{"session_jwt": "x"}')
-    assert answer.error()["code"] == "login_failed"
+    assert place.hand_over("garbage").error()["code"] == "login_failed"
+    assert_all_serve(through_the_socket(place), first.key)
+
+
+def test_a_session_of_another_broker_is_not_taken(place: Place) -> None:
+    """It would be shown to the one that is configured."""
+    first = place.through("GET credentials")
+    session = place.broker.session_jwt(BOB)
+    error = place.hand_over(session, url="https://broker.example.com").error()
+    assert error["code"] == "login_failed"
     assert_all_serve(through_the_socket(place), first.key)

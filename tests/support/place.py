@@ -13,7 +13,7 @@ from typing import Any
 from tests.fakes.broker import FakeBroker
 from tests.fakes.sts import FakeSts
 from tests.support.programs import Finished, Home
-from tests.support.raw_http import ask
+from tests.support.raw_http import RawAnswer, ask
 from tests.support.tokens import ALICE, User
 
 __all__ = [
@@ -98,11 +98,16 @@ class Place:
     def log_in(self, user: User = ALICE, *, identity: str = "me", **options: Any) -> str:
         """Logs in with a fresh session of `user`; returns its JWT."""
         session = self.broker.session_jwt(user, **options)
-        body = json.dumps({"session_jwt": session}).encode()
-        answer = ask(self.home, "PUT", f"/v1/identities/{identity}/session", body=body)
+        answer = self.hand_over(session, identity=identity)
         assert answer.status == 200, answer
         self.sessions.append(session)
         return session
+
+    def hand_over(self, session: str, *, identity: str = "me", url: str | None = None) -> RawAnswer:
+        """What the daemon says to a session, said to be of the identity's broker or of `url`."""
+        at = self.tables["identities"][identity]["url"] if url is None else url
+        body = json.dumps({"session_jwt": session, "url": at}).encode()
+        return ask(self.home, "PUT", f"/v1/identities/{identity}/session", body=body)
 
     def log_out(self) -> None:
         assert ask(self.home, "DELETE", "/v1/identities/me/session").status == 200

@@ -200,7 +200,7 @@ def test_no_daemon_starts_where_others_may_write(home: Home) -> None:
     home.socket.parent.mkdir()
     home.socket.parent.chmod(0o777)
     done = home.run(SHIM)
-    assert (done.status, done.stdout) == (1, "")
+    assert (done.status, done.stdout) == (4, "")
     error, hint = done.complaint()
     assert "writable by others" in error
     assert hint.endswith(f"chmod 700 {home.socket.parent}")

@@ -10,7 +10,7 @@ import click
 from agentkeys.config import parse_config
 from agentkeys.errors import ConfigError
 from agentkeys.paths import Paths
-from agentkeys.private_files import private_folder, replace_file
+from agentkeys.private_files import replace_file
 from agentkeys.stores import STORE_KINDS
 from agentkeys_shell.output import json_option, print_json
 
@@ -60,7 +60,8 @@ def command(
     )
     # What is written must be what will be read.
     parse_config(text, file="the new configuration", origin=str(path), path=path)
-    replace_file(private_folder(path.parent) / path.name, text)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replace_file(path, text)
     if as_json:
         print_json({"version": 1, "path": str(path), "profile": profile})
     else:

@@ -117,5 +117,5 @@ def _read_session() -> Secret:
 
 
 def _hand_over(target: Identity, session: Secret) -> dict[str, object]:
-    body = {"session_jwt": session.reveal()}
+    body = {"session_jwt": session.reveal(), "url": target.url}
     return ask_json("PUT", identity_path(target.name, "session"), body)

@@ -12,7 +12,6 @@ for the sake of their logs. Whatever else lies in the folder is left alone.
 from __future__ import annotations
 
 import shutil
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from agentkeys.errors import SandboxError
-from agentkeys.private_files import replace_file
+from agentkeys.private_files import private_folder, replace_file
 from agentkeys.sandbox_record import (
     SandboxProcess,
     SandboxRecord,
@@ -59,7 +58,7 @@ def start_sandbox(
     check_installed()
     find_weed()
     folder = folder.absolute()  # the servers work elsewhere
-    _make_private_folder(folder)
+    private_folder(folder)
     with _one_at_a_time(folder):
         record = _live_record(folder)
         if record is None:
@@ -167,14 +166,6 @@ def _throw_away(folder: Path) -> None:
 
 def _parts(folder: Path) -> tuple[Path, Path]:
     return folder / "broker", folder / "store"
-
-
-def _make_private_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if stat.S_IMODE(folder.stat().st_mode) & 0o077:
-        raise SandboxError(
-            f"{folder} is open to other users of this machine", hint=f"run: chmod 700 {folder}"
-        )
 
 
 @contextmanager

@@ -1,0 +1,116 @@
+"""One daemon per socket: the lock it holds, and the socket that only it may remove."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+import filelock
+
+from agentkeys.errors import DaemonError
+from agentkeys_daemon.server import BACKLOG
+
+__all__ = ["AlreadyRunning", "OwnSocket", "only_one"]
+
+HANDOVER_SECONDS = 5
+"""How long a daemon that is ending may take to let go of the lock."""
+
+
+class AlreadyRunning(DaemonError):
+    code = "daemon_already_running"
+
+
+def only_one(path: Path) -> filelock.BaseFileLock:
+    """The lock that the daemon of the socket `path` holds for as long as it lives.
+
+    Raises AlreadyRunning, and DaemonError when the one that runs can no longer be reached.
+    """
+    lock = filelock.FileLock(f"{path}.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=HANDOVER_SECONDS)
+    except filelock.Timeout:
+        if path.exists():
+            raise _already_running(path) from None
+        raise DaemonError(
+            f"a daemon runs, but somebody has removed its socket {path}",
+            hint=f"run: kill {_pid_file(path).read_text(encoding='ascii')}",
+        ) from None
+    _pid_file(path).write_text(str(os.getpid()), encoding="ascii")
+    return lock
+
+
+class OwnSocket:
+    """A listening socket at `path`, private from birth.
+
+    Replaces a stale one, never one that answers nor what is no socket. Raises AlreadyRunning,
+    DaemonError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._path = path
+        try:
+            _clear_the_way(path)
+            self.socket.bind(str(path))
+            path.chmod(0o600)  # it is the owner's alone already; the umask leaves a useless x
+            self.socket.listen(BACKLOG)
+        except OSError as problem:
+            self.socket.close()
+            raise DaemonError(
+                f"the socket {path} cannot be made: {problem.strerror or problem}",
+                hint="remove what is there, or set AGENTKEYS_SOCKET to another path",
+            ) from problem
+        except DaemonError:
+            self.socket.close()
+            raise
+        self.socket.setblocking(False)
+        self._inode = _inode(path)
+
+    def remove(self) -> None:
+        """Takes it away, unless somebody else has put theirs in its place."""
+        with suppress(FileNotFoundError):
+            if _inode(self._path) == self._inode:
+                self._path.unlink()
+
+
+def _clear_the_way(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise DaemonError(
+            f"{path} is not a socket", hint="set AGENTKEYS_SOCKET to a path where nothing is yet"
+        )
+    if _answers(path):
+        raise _already_running(path)
+    path.unlink(missing_ok=True)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            # Too busy to take one more: whoever it is, it lives.
+            return True
+    return True
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_dev, found.st_ino
+
+
+def _pid_file(path: Path) -> Path:
+    return Path(f"{path}.pid")
+
+
+def _already_running(path: Path) -> AlreadyRunning:
+    return AlreadyRunning(f"a daemon already serves {path}", hint="run: agentkeys daemon restart")
