@@ -124,10 +124,17 @@ def _head(
         "host: agentkeys",
         "connection: close",
         f"content-length: {len(body)}",
-        f"{SETTINGS_HEADER}: {settings_token(environ, posix.getcwd)}",
+        f"{SETTINGS_HEADER}: {settings_token(environ, _folder)}",
     ]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def _folder() -> str:
+    try:
+        return posix.getcwd()
+    except FileNotFoundError as problem:
+        raise _failures().folder_gone() from problem
 
 
 def _send(connection: _socket.socket, content: bytes, end: float) -> None:

@@ -7,6 +7,7 @@ import json
 
 from agentkeys.errors import (
     AgentkeysError,
+    ConfigError,
     DaemonNotRunning,
     DaemonTimeout,
     PeerRefused,
@@ -14,7 +15,15 @@ from agentkeys.errors import (
     RemoteError,
 )
 
-__all__ = ["another_user", "broken", "not_connected", "other_version", "refusal", "too_late"]
+__all__ = [
+    "another_user",
+    "broken",
+    "folder_gone",
+    "not_connected",
+    "other_version",
+    "refusal",
+    "too_late",
+]
 
 
 def refusal(status: int, body: bytes) -> AgentkeysError:
@@ -60,6 +69,13 @@ def other_version() -> AgentkeysError:
     )
 
 
+def folder_gone() -> AgentkeysError:
+    return ConfigError(
+        "the current folder is gone, and a setting is relative to it",
+        hint="change to another folder, or make AGENTKEYS_CONFIG an absolute path",
+    )
+
+
 def too_late() -> AgentkeysError:
     return DaemonTimeout(
         "the daemon did not answer in time", hint="try again, or run: agentkeys daemon restart"
@@ -67,4 +83,4 @@ def too_late() -> AgentkeysError:
 
 
 def broken() -> AgentkeysError:
-    return ProtocolError("the daemon broke off its answer", hint="run: agentkeys daemon status")
+    return ProtocolError("the daemon broke off its answer", hint="try again")

@@ -220,9 +220,5 @@ class RemoteError(DaemonError):
             self.exit_status = EXIT_USER_MUST_ACT
 
 
-USER_MUST_ACT = frozenset(
-    error.code
-    for error in (VaultLocked, LoginRequired, LoginFailed)
-    if error.exit_status == EXIT_USER_MUST_ACT
-)
+USER_MUST_ACT = frozenset(leaf.code for leaf in (VaultLocked, LoginRequired, LoginFailed))
 """The codes that only a person can answer, by logging in or unlocking."""

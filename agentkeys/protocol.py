@@ -14,7 +14,7 @@
 `@default` stands for the default profile and, in a path of identities, for that profile's identity.
 A refusal is {"error": {"code", "message", "hint", "retryable"}} with a 4xx or 5xx status.
 
-Imported by the fast paths, so it imports nothing but a codec-free pair of helpers of its own.
+Imported by the fast paths, so it imports nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ PROTOCOL_VERSION = 1
 PROTOCOL_HEADER = "agentkeys-protocol"
 SETTINGS_HEADER = "agentkeys-settings"
 REGION_HEADER = "agentkeys-region"
-COMMAND_HEADER = "agentkeys-command"
 DEFAULT = "@default"
+OF_PROFILE = "@profile:"
+"""Before a profile's name, in a path of identities: the identity of that profile."""
 
 CLIENT_DEADLINE = 25.0
 """Seconds after which a client gives up, whatever the daemon does."""
@@ -58,13 +59,23 @@ def quote_name(name: str) -> str:
     return quote(name[:256]).replace("/", "%2F")
 
 
-def settings_token(environ: Mapping[str, str], cwd: Callable[[], str]) -> str:
-    """The settings in `environ` as one header value; relative paths are taken from `cwd()`."""
-    pairs = []
+def settings_of(environ: Mapping[str, str], cwd: Callable[[], str]) -> dict[str, str]:
+    """The settings in `environ`, relative paths taken from `cwd()`: what a daemon is started with.
+
+    Paths stay as they were written otherwise, so that both sides compare the same text.
+    """
+    settings = {}
     for name in SETTINGS:
         value = environ.get(name)
         if value:
-            if name in ("AGENTKEYS_CONFIG", "AGENTKEYS_STATE_DIR") and not value.startswith("/"):
-                value = f"{cwd()}/{value}"
-            pairs.append(f"{name}={quote(value)}")
-    return "&".join(pairs)
+            relative = name in _PATHS and not value.startswith("/")
+            settings[name] = f"{cwd()}/{value}" if relative else value
+    return settings
+
+
+_PATHS = ("AGENTKEYS_CONFIG", "AGENTKEYS_STATE_DIR")
+
+
+def settings_token(environ: Mapping[str, str], cwd: Callable[[], str]) -> str:
+    """The same as one header value."""
+    return "&".join(f"{name}={quote(value)}" for name, value in settings_of(environ, cwd).items())

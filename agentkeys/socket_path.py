@@ -56,8 +56,9 @@ def state_folder(environ: Mapping[str, str], uid: int) -> str:
 
 
 def _default(environ: Mapping[str, str], uid: int) -> str:
-    runtime = environ.get("XDG_RUNTIME_DIR")
-    if runtime:
+    runtime = environ.get("XDG_RUNTIME_DIR") or ""
+    # The XDG specification has a relative one ignored; in /tmp anybody could have been first.
+    if runtime.startswith("/") and not f"{runtime}/".startswith("/tmp/"):  # noqa: S108
         return f"{runtime}/agentkeys/daemon.sock"
     if _is_folder_of(f"/run/user/{uid}", uid):
         return f"/run/user/{uid}/agentkeys/daemon.sock"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,9 +14,10 @@ import filelock
 
 from agentkeys.client import Response, request
 from agentkeys.errors import AgentkeysError, ConfigError, DaemonNotRunning, DaemonTimeout
+from agentkeys.interpreter import own_module
 from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
-from agentkeys.protocol import CLIENT_DEADLINE
+from agentkeys.protocol import CLIENT_DEADLINE, settings_of
 
 __all__ = ["daemon_environment", "ensure_daemon"]
 
@@ -82,16 +83,12 @@ def _health(environ: Mapping[str, str], end: float) -> Response:
 
 def _start(paths: Paths, environ: Mapping[str, str], end: float) -> None:
     """Runs the daemon's own launcher, which returns when the socket listens or says why not."""
-    child = daemon_environment(environ)
     # The daemon leaves our folder, so what is relative to it has to be spelled out first.
+    child = daemon_environment(environ) | settings_of(environ, os.getcwd)
     child["AGENTKEYS_SOCKET"] = str(paths.socket)
-    if environ.get("AGENTKEYS_CONFIG"):
-        child["AGENTKEYS_CONFIG"] = str(paths.config)
-    if environ.get("AGENTKEYS_STATE_DIR"):
-        child["AGENTKEYS_STATE_DIR"] = str(paths.state)
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-m", "agentkeys_daemon", "--detach"],
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            own_module("agentkeys_daemon", "--detach"),
             env=child,
             cwd="/",
             stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,6 +27,8 @@ __all__ = ["DEFAULT_AUDIENCE", "DEFAULT_PREFIX", "parse_config"]
 
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 DEFAULT_PREFIX = "bots/{wallet}/"
+_REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_WALLET = re.compile(r"0x[0-9a-f]+|[0-9a-f]{64}")
 DEFAULT_DURATION = timedelta(hours=1)
 BUILT_IN = Store("aws", AWS, sts_endpoint=None, s3_endpoint=None, region=None)
 
@@ -43,7 +46,10 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
     top = Table(values, file=file)
     top.only("default_profile", "identities", "stores", "profiles")
     identities = {name: _identity(name, t) for name, t in top.tables("identities").items()}
-    stores = {"aws": BUILT_IN} | {name: _store(name, t) for name, t in top.tables("stores").items()}
+    stores = {name: _store(name, t) for name, t in top.tables("stores").items()}
+    if BUILT_IN.name in stores:
+        raise top.refuse("stores.aws", "is built in", "give your own store another name")
+    stores[BUILT_IN.name] = BUILT_IN
     profiles = {
         name: _profile(name, t, identities, stores) for name, t in top.tables("profiles").items()
     }
@@ -97,7 +103,7 @@ def _store(name: str, table: Table) -> Store:
     sts_endpoint = table.url("sts_endpoint")
     if sts_endpoint is None and kind.needs_endpoint:
         raise table.refuse("sts_endpoint", "is missing", f"a {kind.name} store needs its own")
-    return Store(name, kind, sts_endpoint, table.url("s3_endpoint"), table.string("region"))
+    return Store(name, kind, sts_endpoint, table.url("s3_endpoint"), _region(table))
 
 
 def _profile(
@@ -118,12 +124,12 @@ def _profile(
         identity=identity,
         store=store,
         role_arn=_role_arn(table, store),
-        region=table.string("region") or store.region,
+        region=_region(table) or store.region,
         duration=_duration(table, store),
         bucket=table.string("bucket"),
         prefix=_prefix(table),
         confine=_confine(table, store),
-        expect_wallet=table.string("expect_wallet"),
+        expect_wallet=_wallet(table),
         expect_subject=table.string("expect_subject"),
     )
 
@@ -159,6 +165,22 @@ def _confine(table: Table, store: Store) -> Confinement:
         return store.kind.default_confine if text is None else Confinement.parse(text)
     except ConfigError as problem:
         raise table.refuse("confine", f"is wrong: {problem.message}", problem.hint) from None
+
+
+def _region(table: Table) -> str | None:
+    region = table.string("region")
+    if region is not None and not _REGION.fullmatch(region):
+        raise table.refuse("region", f"is not a region: {region!r}", 'write it like "us-east-1"')
+    return region
+
+
+def _wallet(table: Table) -> str | None:
+    wallet = table.string("expect_wallet")
+    if wallet is not None and not _WALLET.fullmatch(wallet.lower()):
+        raise table.refuse(
+            "expect_wallet", f"is not a wallet: {wallet!r}", "write 0x… or an omni's 64 hex digits"
+        )
+    return wallet and wallet.lower()
 
 
 def _prefix(table: Table) -> str:

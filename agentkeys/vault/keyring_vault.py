@@ -7,12 +7,12 @@ blocks then is the helper, and a helper can be killed.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
 from agentkeys.errors import VaultError, VaultLocked, VaultUnavailable
+from agentkeys.interpreter import own_module
 from agentkeys.secret import Secret
 from agentkeys.vault.helper_process import (
     Done,
@@ -26,9 +26,7 @@ __all__ = ["HELPER", "LIMIT", "KeyringMissing", "KeyringVault"]
 
 T = TypeVar("T")
 
-# Isolated, but with the user's own site-packages where we were imported from there ourselves.
-_FLAGS = "-I" if sys.flags.no_user_site else "-EP"
-HELPER = (sys.executable, _FLAGS, "-m", "agentkeys.vault.helper")
+HELPER = tuple(own_module("agentkeys.vault.helper"))
 LIMIT = timedelta(seconds=2)
 _OR_MEMORY = "or set AGENTKEYS_VAULT=memory to do without"
 

@@ -22,7 +22,7 @@ from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.identities import Identities
-from agentkeys_daemon.peers import ITSELF, Peer
+from agentkeys_daemon.peers import Peer, itself
 from agentkeys_daemon.records import Recorder
 
 __all__ = ["App", "LastError"]
@@ -63,7 +63,7 @@ class App:
             clock=clock,
             state=state,
             report=self._minted,
-            logged_in=lambda name, session: self.records.logged("login", name, session, ITSELF),
+            logged_in=lambda name, session: self.records.logged("login", name, session, itself()),
         )
         self.records = Recorder(
             ledger=ledger, session_of=lambda identity: self.identities.keeper(identity).held_session
@@ -81,7 +81,7 @@ class App:
 
     async def credentials(self, profile: Profile, peer: Peer) -> Lease:
         """A lease for a peer that asks for credentials."""
-        lease = await self._lease(profile, peer)
+        lease = await self._lease(profile)
         self.records.served(profile, lease, peer)
         return lease
 
@@ -89,7 +89,7 @@ class App:
         self, profile: Profile, peer: Peer, *, inherited_region: str | None
     ) -> dict[str, str]:
         """The variables of a new run of `profile`, secrets in the clear."""
-        lease = await self._lease(profile, peer)
+        lease = await self._lease(profile)
         variables = exec_variables(profile, lease, inherited_region=inherited_region)
         run_id = base64.b32encode(secrets.token_bytes(10)).decode().lower()
         self.records.run_started(profile, lease, peer, run_id)
@@ -146,20 +146,16 @@ class App:
             return profile.store.sts_endpoint
         return sts_endpoint(profile.store.kind, profile.region or DEFAULT_REGION)
 
-    async def _lease(self, profile: Profile, peer: Peer) -> Lease:
-        try:
-            endpoint = self._endpoint(profile)
-            exchange = StsClient(
-                transport=self._transport,
-                clock=self.clock,
-                store=profile.store.kind,
-                endpoint=endpoint,
-            )
-            leases = self.identities.of(profile.identity).leases
-            return await leases.lease(profile, exchange, endpoint)
-        except AgentkeysError as problem:
-            self.records.refused(profile, problem, peer)
-            raise
+    async def _lease(self, profile: Profile) -> Lease:
+        endpoint = self._endpoint(profile)
+        exchange = StsClient(
+            transport=self._transport,
+            clock=self.clock,
+            store=profile.store.kind,
+            endpoint=endpoint,
+        )
+        leases = self.identities.of(profile.identity).leases
+        return await leases.lease(profile, exchange, endpoint)
 
     def _minted(self, profile: Profile, outcome: Lease | AgentkeysError) -> None:
         if isinstance(outcome, Lease):

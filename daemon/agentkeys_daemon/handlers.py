@@ -12,10 +12,18 @@ from agentkeys.config import Identity, Profile
 from agentkeys.documents import credential_process_document
 from agentkeys.errors import (
     AgentkeysError,
+    ConfigError,
     ConfigMismatch,
     ProtocolError,
 )
-from agentkeys.protocol import DEFAULT, REGION_HEADER, SETTINGS, SETTINGS_HEADER, settings_token
+from agentkeys.protocol import (
+    DEFAULT,
+    OF_PROFILE,
+    REGION_HEADER,
+    SETTINGS,
+    SETTINGS_HEADER,
+    settings_token,
+)
 from agentkeys.secret import Secret
 from agentkeys_daemon.app import App
 from agentkeys_daemon.http import (
@@ -93,9 +101,14 @@ class Handlers:
                 f"the daemon has nothing at {request.method[:20]} {request.path[:100]!r}",
                 hint="run: agentkeys daemon restart",
             )
-        if name:
-            self._check_settings(request)
-        return await handler(request, name)
+        try:
+            if name:
+                self._check_settings(request)
+            return await handler(request, name)
+        except AgentkeysError as problem:
+            if handler in (self._credentials, self._runs):
+                self._app.records.refused(self._known_profile(name), problem, request.peer)
+            raise
 
     def _find(self, request: HttpRequest) -> tuple[Handler | None, str]:
         """What answers a request, and the profile or identity that its path names."""
@@ -122,6 +135,10 @@ class Handlers:
         return json_answer(self._view.health())
 
     async def _status(self, request: HttpRequest, name: str) -> HttpAnswer:
+        try:
+            self._check_settings(request)
+        except ConfigMismatch as problem:
+            return json_answer(self._view.status(mismatch=problem))
         return json_answer(self._view.status())
 
     async def _profile_status(self, request: HttpRequest, name: str) -> HttpAnswer:
@@ -181,8 +198,17 @@ class Handlers:
     def _profile(self, name: str) -> Profile:
         return self._app.config.profile(None if name == DEFAULT else name)
 
+    def _known_profile(self, name: str) -> Profile | None:
+        try:
+            return self._profile(name)
+        except ConfigError:
+            return None
+
     def _identity(self, name: str) -> Identity:
-        return self._app.config.identity(None if name == DEFAULT else name)
+        config = self._app.config
+        if name.startswith(OF_PROFILE):
+            return config.profile(name.removeprefix(OF_PROFILE)).identity
+        return config.identity(None if name == DEFAULT else name)
 
     def _profile_of(self, identity: Identity) -> Profile | None:
         """The profile whose role is told with an identity: the default one, else its first."""

@@ -8,7 +8,7 @@ import struct
 import sys
 from dataclasses import dataclass
 
-__all__ = ["ITSELF", "Peer", "is_ours", "peer_of"]
+__all__ = ["Peer", "is_ours", "itself", "peer_of"]
 
 _UCRED = struct.Struct("iII")  # pid, uid, gid: struct ucred of Linux
 _XUCRED = struct.Struct("IIh2x16I")  # struct xucred of macOS, whose second field is the uid
@@ -48,8 +48,9 @@ class Peer:
             return None
 
 
-ITSELF = Peer(uid=os.getuid(), pid=os.getpid())
-"""Who acts when the daemon does something unasked."""
+def itself() -> Peer:
+    """Who acts when the daemon does something unasked."""
+    return Peer(uid=os.getuid(), pid=os.getpid())
 
 
 def peer_of(connection: socket.socket) -> Peer | None:

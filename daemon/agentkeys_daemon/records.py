@@ -50,8 +50,10 @@ class Recorder:
             "run_start", **self._profile(profile), **_lease(lease), **_peer(peer), run_id=run_id
         )
 
-    def refused(self, profile: Profile, problem: AgentkeysError, peer: Peer) -> None:
-        self._append("refuse", **self._profile(profile), **_failure(problem), **_peer(peer))
+    def refused(self, profile: Profile | None, problem: AgentkeysError, peer: Peer) -> None:
+        """A peer that asked for credentials and got none; `profile` is None where none was meant."""
+        facts = self._profile(profile) if profile else {}
+        self._append("refuse", **facts, **_failure(problem), **_peer(peer))
 
     def logged(self, event: str, identity: str, session: BrokerSession | None, peer: Peer) -> None:
         """A `login` or a `logout`."""

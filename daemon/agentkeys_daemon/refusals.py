@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from agentkeys.errors import (
-    AgentkeysError,
-    ConfigError,
-    LoginRequired,
-    ProtocolError,
-    VaultLocked,
-)
+from agentkeys.errors import USER_MUST_ACT, AgentkeysError, ConfigError, ProtocolError
 from agentkeys_daemon.http import HttpAnswer, json_answer
 
 __all__ = ["refusal"]
@@ -28,7 +22,7 @@ def refusal(problem: AgentkeysError) -> HttpAnswer:
 
 def _status_of(problem: AgentkeysError) -> int:
     """401 where a person must act, 400 where the request or configuration is wrong, else 502."""
-    if isinstance(problem, LoginRequired | VaultLocked):
+    if problem.code in USER_MUST_ACT:
         return 401
     if isinstance(problem, ConfigError | ProtocolError):
         return 400

@@ -38,10 +38,13 @@ class StatusView:
             "vault": self._app.opened.vault.kind,
         }
 
-    def status(self, only: Profile | None = None) -> dict[str, Any]:
+    def status(
+        self, only: Profile | None = None, *, mismatch: AgentkeysError | None = None
+    ) -> dict[str, Any]:
         """The whole document, or what concerns one profile.
 
-        A broken configuration is told in it and hides nothing else.
+        A broken configuration, or a client with other settings, is told in it and hides nothing
+        else.
         """
         config, problem = self._config()
         profiles = [only] if only else list(config.profiles.values()) if config else []
@@ -53,7 +56,7 @@ class StatusView:
                 "vault_detail": self._app.opened.detail,
                 "ledger_error": _words(self._app.records.trouble),
                 "config": config.origin if config else None,
-                "config_error": _words(problem),
+                "config_error": _words(mismatch or problem),
             },
             "default_profile": config.default_profile if config else None,
             "identities": [self._identity(identity) for identity in identities],

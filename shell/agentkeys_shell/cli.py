@@ -81,8 +81,6 @@ def main(arguments: list[str]) -> int:
     except click.ClickException as problem:
         say(f"error: {_lower_first(problem.format_message())}")
         return EXIT_ERROR
-    except BrokenPipeError:
-        return EXIT_ERROR
     return status if isinstance(status, int) else 0
 
 

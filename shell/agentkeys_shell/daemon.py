@@ -6,7 +6,7 @@ import posix
 import time
 
 from agentkeys.client import request
-from agentkeys.protocol import CLIENT_DEADLINE, DEFAULT, quote_name
+from agentkeys.protocol import CLIENT_DEADLINE, DEFAULT, OF_PROFILE, quote_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from agentkeys.client import Response
 
-__all__ = ["ask", "ask_running", "enable_packages", "pass_on", "profile_path"]
+__all__ = ["ask", "ask_running", "enable_packages", "identity_path", "pass_on", "profile_path"]
 
 
 def ask(
@@ -56,12 +56,9 @@ def ask_running(method: str, path: str, *, environ: Mapping[str, str]) -> Respon
 
 
 def pass_on(answer: bytes) -> int:
-    """Writes an answer to stdout as it is; returns the exit status."""
-    try:
-        while answer:
-            answer = answer[posix.write(1, answer) :]
-    except BrokenPipeError:
-        return 1
+    """Writes an answer to stdout as it is; returns the exit status. Raises OSError."""
+    while answer:
+        answer = answer[posix.write(1, answer) :]
     return 0
 
 
@@ -69,6 +66,16 @@ def profile_path(name: str | None, part: str, environ: Mapping[str, str]) -> str
     """The path of a profile's `part`: the named one, else AGENTKEYS_PROFILE's, else the default."""
     wanted = name or environ.get("AGENTKEYS_PROFILE") or DEFAULT
     return f"/v1/profiles/{quote_name(wanted)}/{part}"
+
+
+def identity_path(
+    name: str | None, profile: str | None, environ: Mapping[str, str], part: str = ""
+) -> str:
+    """The path of an identity, or of its `part`: the named one, else that of the profile."""
+    of_profile = profile or environ.get("AGENTKEYS_PROFILE")
+    wanted = name or (OF_PROFILE + of_profile if of_profile else DEFAULT)
+    path = f"/v1/identities/{quote_name(wanted)}"
+    return f"{path}/{part}" if part else path
 
 
 def enable_packages() -> None:

@@ -9,7 +9,7 @@ import errno
 import posix
 
 from agentkeys.client import read_environment
-from agentkeys.protocol import COMMAND_HEADER, REGION_HEADER, quote
+from agentkeys.protocol import REGION_HEADER, quote
 from agentkeys_shell.daemon import ask, enable_packages, profile_path
 from agentkeys_shell.environment import child_environment
 
@@ -28,20 +28,18 @@ def run(profile: str | None, command: Sequence[str]) -> int:
     """Becomes `command`; returns only on failure, with the status that `env` would give."""
     environ = read_environment()
     try:
-        given = _begin(profile, environ, command[0])
+        given = _begin(profile, environ)
     except Exception as problem:  # noqa: BLE001 - whatever it is, 125 says that it was ours
         _complain(problem)
         return OUR_FAILURE
     return _become(command, child_environment(environ, given), environ)
 
 
-def _begin(profile: str | None, environ: Mapping[str, str], program: str) -> bytes:
+def _begin(profile: str | None, environ: Mapping[str, str]) -> bytes:
     """The variables of a new run, after a login where a person is there to do it."""
     path = profile_path(profile, "runs", environ)
-    headers: tuple[tuple[str, str], ...] = ((COMMAND_HEADER, quote(program[:256])),)
     region = environ.get("AWS_REGION")
-    if region:
-        headers += ((REGION_HEADER, quote(region[:64])),)
+    headers = ((REGION_HEADER, quote(region[:64])),) if region else ()
     try:
         return ask("POST", path, environ=environ, headers=headers).body
     except Exception as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from agentkeys_shell.daemon import enable_packages
@@ -22,4 +23,18 @@ def run_click(arguments: Sequence[str]) -> int:
         print(f"agentkeys: error: {problem.name} is not installed", file=sys.stderr)
         print("agentkeys: hint: install agentkeys with pipx, uv or pip", file=sys.stderr)
         return 1
-    return cli_main(list(arguments))
+    try:
+        return cli_main(list(arguments))
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Writes what is buffered while a failure can still be told; raises OSError."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        # What is left would fail once more at the interpreter's end, in words that are not ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise

@@ -116,7 +116,14 @@ def _waiting(words: str) -> AbstractContextManager[object]:
 
 
 def _signed(challenge: SiweChallenge, command: str) -> str:
-    argv = shlex.split(command)
+    try:
+        argv = shlex.split(command)
+    except ValueError:
+        argv = []
+    if not argv:
+        raise LoginFailed(
+            "the signer command is no command", hint="check the quotes in --signer-command"
+        )
     try:
         done = subprocess.run(  # noqa: S603 - the person's own command
             argv,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from agentkeys.clock import Clock
-from agentkeys.errors import AgentkeysError, LoginRequired
+from agentkeys.errors import AgentkeysError, LoginRequired, WrongIdentity
 from agentkeys.jwts import parse_web_identity_token
 from agentkeys.models import WebIdentityToken
 from agentkeys.secret import Secret
@@ -48,11 +48,12 @@ class FakeTokenSource:
     def held_subject(self) -> str | None:
         return self.user.subject if self.user else None
 
-    async def fetch_token(self) -> WebIdentityToken:
+    async def fetch_token(self, subject: str) -> WebIdentityToken:
         self.fetches += 1
         async with self._arrivals:
             self._arrivals.notify_all()
-        await self.subject()
+        if await self.subject() != subject:
+            raise WrongIdentity("somebody else logged in", hint="try again")
         user = self.user or ALICE
         await self.open.wait()
         if self.problems:

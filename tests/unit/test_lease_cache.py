@@ -45,7 +45,8 @@ def session_of(user: User) -> BrokerSession:
 class Place:
     """A lease cache at work: the real one with its real keeper, all that is outside of it faked."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: timedelta = timedelta(seconds=10)) -> None:
+        self.patience = patience
         self.clock = MovedClock()
         self.vault = FragileVault()
         self.source = FakeTokenSource(clock=self.clock)
@@ -97,12 +98,13 @@ class Place:
             holder=self.keeper,
             clock=self.clock,
             report=lambda profile, what: self.reports.append((profile.name, what)),
+            patience=self.patience,
         )
 
 
-def play(story: Callable[[Place], Awaitable[T]]) -> T:
+def play(story: Callable[[Place], Awaitable[T]], **settings: timedelta) -> T:
     async def whole() -> T:
-        place = Place()
+        place = Place(**settings)
         try:
             return await story(place)
         finally:
@@ -421,6 +423,39 @@ def test_what_is_still_valid_is_served_without_new_tokens(problem: AgentkeysErro
         place.move(minutes=50)
         place.source.problems.extend([problem] * 3)
         assert await place.ask() is first
+
+    play(story)
+
+
+def test_a_store_that_hangs_does_not_hold_up_what_is_still_valid() -> None:
+    """After a moment's patience it is served; the mint goes on for whoever asks next."""
+
+    async def story(place: Place) -> None:
+        first = await place.ask()
+        place.move(minutes=50)
+        place.sts.open.clear()
+        assert await place.ask() is first
+        assert await place.ask() is first
+        place.sts.open.set()
+        await place.settle()
+        assert (await place.ask()).credentials.access_key_id == "ASIA0000000000000002"
+        assert place.sts.calls == 2
+
+    play(story, patience=timedelta(0))
+
+
+def test_nothing_expired_is_served_for_want_of_patience() -> None:
+    """Without anything good there is nothing to do but wait."""
+
+    async def story(place: Place) -> None:
+        await place.ask()
+        place.move(minutes=59)
+        place.sts.open.clear()
+        waiter = place.asking()
+        await place.sts.called(2)
+        place.move(minutes=1)
+        place.sts.open.set()
+        assert (await waiter).credentials.access_key_id == "ASIA0000000000000002"
 
     play(story)
 

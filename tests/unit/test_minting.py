@@ -53,7 +53,8 @@ class Mint:
         self.clock.move(timedelta(seconds=seconds))
 
     def __call__(self, profile: Profile = PROFILE) -> Lease:
-        return asyncio.run(self._minter.mint(profile, self.source, self.sts))
+        subject = self.source.held_subject() or ""
+        return asyncio.run(self._minter.mint(profile, self.source, self.sts, subject=subject))
 
 
 def test_a_token_becomes_a_lease() -> None:
@@ -140,8 +141,8 @@ def test_a_token_renewed_on_the_way_is_checked_again() -> None:
     """The first one's being good says nothing about the second."""
 
     class Turning(FakeTokenSource):
-        async def fetch_token(self) -> WebIdentityToken:
-            token = await super().fetch_token()
+        async def fetch_token(self, subject: str) -> WebIdentityToken:
+            token = await super().fetch_token(subject)
             self.claims = {"agentkeys_user_wallet": "*"}
             return token
 
@@ -149,6 +150,23 @@ def test_a_token_renewed_on_the_way_is_checked_again() -> None:
     mint.source = Turning(clock=mint.clock)
     mint.sts.problems.append(StsTokenRefused("expired"))
     with pytest.raises(TokenUnconfined):
+        mint()
+    assert mint.sts.calls == 1
+
+
+def test_a_token_of_whoever_logged_in_meanwhile_is_not_fetched() -> None:
+    """Between two attempts the session may have become another one."""
+
+    class Changing(FakeTokenSource):
+        async def fetch_token(self, subject: str) -> WebIdentityToken:
+            token = await super().fetch_token(subject)
+            self.user = BOB
+            return token
+
+    mint = Mint()
+    mint.source = Changing(clock=mint.clock)
+    mint.sts.problems.append(StsTokenRefused("expired"))
+    with pytest.raises(WrongIdentity):
         mint()
     assert mint.sts.calls == 1
 
@@ -319,7 +337,7 @@ def test_pauses_differ_between_machines() -> None:
         sts = FakeExchange(clock=clock)
         sts.problems.extend([StsUnreachable("down")] * 2)
         minter = Minter(clock=clock, sleep=sleep, jitter=lambda: jitter)
-        await minter.mint(PROFILE, FakeTokenSource(clock=clock), sts)
+        await minter.mint(PROFILE, FakeTokenSource(clock=clock), sts, subject=ALICE.subject)
         return naps
 
     assert asyncio.run(pauses(0.0)) == pytest.approx([0.1, 0.4])
@@ -334,7 +352,9 @@ def test_a_mint_that_takes_too_long_is_given_up() -> None:
         sts = FakeExchange(clock=clock)
         sts.open.clear()
         minting = asyncio.ensure_future(
-            Minter(clock=clock).mint(PROFILE, FakeTokenSource(clock=clock), sts)
+            Minter(clock=clock).mint(
+                PROFILE, FakeTokenSource(clock=clock), sts, subject=ALICE.subject
+            )
         )
         await sts.called()
         loop = asyncio.get_running_loop()

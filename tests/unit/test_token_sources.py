@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -17,6 +18,7 @@ from agentkeys.errors import (
     TokenInvalid,
     TokenUnconfined,
     VaultLocked,
+    WrongIdentity,
 )
 from agentkeys.keeper import Keeper
 from agentkeys.models import WebIdentityToken
@@ -44,6 +46,11 @@ class Place:
         self.keeper = Keeper(identity="me", account="me", vault=self.vault, clock=clock)
         self.source = BrokerTokenSource(broker=client, sessions=self.keeper, clock=clock)
         self.logins = 0
+
+    async def fetch(self, source: TokenSource | None = None) -> WebIdentityToken:
+        """A token of whoever the source says it would be of."""
+        source = source or self.source
+        return await source.fetch_token(await source.subject())
 
     @property
     def sandbox(self) -> TokenSource:
@@ -76,8 +83,8 @@ def test_a_session_gives_tokens_of_its_user(user: User) -> None:
 
     async def story(place: Place) -> None:
         await place.log_in(user)
-        token = await place.source.fetch_token()
-        await place.source.fetch_token()
+        token = await place.fetch()
+        await place.fetch()
         assert token.claims["agentkeys_user_wallet"] == user.subject
         assert token.issuer == place.broker.url
         assert place.broker.mints == 2
@@ -93,8 +100,8 @@ def test_no_mismade_token_is_passed_on(how: str) -> None:
         await place.log_in()
         place.broker.mint_mismade(how)
         with pytest.raises((TokenInvalid, TokenUnconfined)):
-            await place.source.fetch_token()
-        assert await place.source.fetch_token()
+            await place.fetch()
+        assert await place.fetch()
 
     play(story)
 
@@ -105,7 +112,7 @@ def test_the_users_who_share_an_omni_get_no_token() -> None:
     async def story(place: Place) -> None:
         await place.log_in(User(SHARED_OMNI, identity_type="email"))
         with pytest.raises(TokenUnconfined, match="shares"):
-            await place.source.fetch_token()
+            await place.fetch()
 
     play(story)
 
@@ -118,13 +125,13 @@ def test_a_session_the_broker_no_longer_takes_is_not_shown_again() -> None:
         place.broker.end_session(session.jwt.reveal())
         for _ in range(3):
             with pytest.raises(LoginRequired, match="no longer accepts") as refusal:
-                await place.source.fetch_token()
+                await place.fetch()
             assert "agentkeys login" in refusal.value.hint
         assert place.broker.mints == 1
         assert place.keeper.held_session is session
         assert place.source.held_subject() == await place.source.subject()
         await place.log_in()
-        assert await place.source.fetch_token()
+        assert await place.fetch()
 
     play(story)
 
@@ -137,7 +144,7 @@ def test_an_expired_session_is_not_shown_at_all() -> None:
         before = await place.source.subject()
         place.clock.move(timedelta(hours=5) - timedelta(seconds=30))
         with pytest.raises(LoginRequired, match="has expired"):
-            await place.source.fetch_token()
+            await place.fetch()
         assert place.broker.mints == 0
         assert await place.source.subject() == before
 
@@ -151,8 +158,22 @@ def test_a_broker_that_is_away_costs_nobody_the_session() -> None:
         await place.log_in()
         place.broker.answer_with(MINT, 502, b"<html>")
         with pytest.raises(BrokerUnreachable):
-            await place.source.fetch_token()
-        assert await place.source.fetch_token()
+            await place.fetch()
+        assert await place.fetch()
+
+    play(story)
+
+
+def test_a_token_is_fetched_for_whom_it_was_asked() -> None:
+    """Whoever has logged in since then gets none here, and the broker hears nothing."""
+
+    async def story(place: Place) -> None:
+        await place.log_in(ALICE)
+        subject = await place.source.subject()
+        await place.log_in(BOB)
+        with pytest.raises(WrongIdentity, match="somebody else logged in"):
+            await place.source.fetch_token(subject)
+        assert place.broker.mints == 0
 
     play(story)
 
@@ -164,7 +185,7 @@ def test_a_session_is_never_shown_to_another_broker() -> None:
         jwt = Secret(place.broker.session_jwt())
         await place.keeper.keep_session(parse_broker_session(jwt, url="https://old.example.com"))
         with pytest.raises(LoginRequired, match=r"is for https://old\.example\.com"):
-            await place.source.fetch_token()
+            await place.source.fetch_token("anybody")
         with pytest.raises(LoginRequired):
             await place.source.subject()
         assert place.source.held_subject() is None
@@ -178,9 +199,9 @@ def test_without_a_login_there_is_no_subject() -> None:
 
     async def story(place: Place) -> None:
         assert place.source.held_subject() is None
-        for asked in (place.source.subject, place.source.fetch_token):
+        for asked in (place.source.subject(), place.source.fetch_token("anybody")):
             with pytest.raises(LoginRequired, match="nobody is logged in"):
-                await asked()
+                await asked
 
     play(story)
 
@@ -205,9 +226,9 @@ def test_a_locked_vault_is_no_missing_login() -> None:
 
     async def story(place: Place) -> None:
         place.vault.problem = VaultLocked("locked")
-        for asked in (place.source.subject, place.source.fetch_token):
+        for asked in (place.source.subject(), place.source.fetch_token("anybody")):
             with pytest.raises(VaultLocked):
-                await asked()
+                await asked
 
     play(story)
 
@@ -221,7 +242,7 @@ def test_a_login_between_session_and_answer_changes_nothing() -> None:
         place.keeper.refuse_session(first)
         assert place.keeper.held_session is second
         assert not place.keeper.is_refused
-        assert await place.source.fetch_token()
+        assert await place.fetch()
 
     play(story)
 
@@ -237,12 +258,26 @@ def test_the_sandbox_logs_in_by_itself() -> None:
         assert source.held_subject() is None
         subject = await source.subject()
         assert source.held_subject() == subject
-        token = await source.fetch_token()
+        token = await place.fetch(source)
         assert place.logins == 1
         return subject, token
 
     _, token = play(story)
     assert token.claims["agentkeys_user_wallet"] == ALICE.wallet
+
+
+def test_the_sandbox_logs_in_once_however_many_ask() -> None:
+    """And one that gives up does not take the login away from the others."""
+
+    async def story(place: Place) -> None:
+        source = place.sandbox
+        first, second = (asyncio.ensure_future(source.subject()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second == await source.subject()
+        assert place.logins == 1
+
+    play(story)
 
 
 def test_the_sandbox_logs_in_again_after_its_broker_s_restart() -> None:
@@ -251,7 +286,7 @@ def test_the_sandbox_logs_in_again_after_its_broker_s_restart() -> None:
     async def story(place: Place) -> None:
         session = await place.log_in()
         place.broker.end_session(session.jwt.reveal())
-        assert await place.sandbox.fetch_token()
+        assert await place.fetch(place.sandbox)
         assert (place.logins, place.broker.mints) == (1, 2)
 
     play(story)
@@ -265,23 +300,32 @@ def test_the_sandbox_tries_a_login_once_for_each_token() -> None:
         place.broker.refuse_with(MINT, 401, "unauthorized")
         place.broker.refuse_with(MINT, 401, "unauthorized")
         with pytest.raises(LoginRequired):
-            await place.sandbox.fetch_token()
+            await place.fetch(place.sandbox)
         assert (place.logins, place.broker.mints) == (1, 2)
 
     play(story)
 
 
-@pytest.mark.parametrize("ask", ["subject", "fetch_token"])
-def test_a_failing_login_of_the_sandbox_is_told(ask: str) -> None:
-    """With its own error."""
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        pytest.param(LoginFailed("the sandbox is gone"), LoginFailed, id="its own error"),
+        pytest.param(TimeoutError(), BrokerUnreachable, id="no answer in time"),
+    ],
+)
+def test_a_failing_login_of_the_sandbox_is_told(
+    failure: Exception, kind: type[AgentkeysError]
+) -> None:
+    """Whoever asks, and whatever for."""
 
     async def story(place: Place) -> None:
         async def fail() -> None:
-            raise LoginFailed("the sandbox is gone")
+            raise failure
 
         source = SandboxTokenSource(source=place.source, log_in=fail)
-        with pytest.raises(LoginFailed, match="gone"):
-            await getattr(source, ask)()
+        for asked in (source.subject(), source.fetch_token("anybody")):
+            with pytest.raises(kind):
+                await asked
 
     play(story)
 
@@ -297,7 +341,7 @@ def test_the_sandbox_logs_in_for_want_of_a_login_only(problem: AgentkeysError) -
             await place.log_in()
             place.broker.answer_with(MINT, 503)
         with pytest.raises(type(problem)):
-            await place.sandbox.fetch_token()
+            await place.fetch(place.sandbox)
         assert place.logins == 0
 
     play(story)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ import click
 
 from agentkeys.client import read_environment
 from agentkeys.errors import EXIT_NO_DAEMON, DaemonTimeout
+from agentkeys.interpreter import own_module
 from agentkeys.paths import Paths
 from agentkeys.sandbox_record import process_started
 from agentkeys.starter import daemon_environment, ensure_daemon
@@ -75,8 +75,8 @@ def status(as_json: bool) -> int:
 def run() -> None:
     """Run the daemon in the foreground, until Ctrl-C."""
     environ = daemon_environment(os.environ)
-    argv = [sys.executable, "-I", "-m", "agentkeys_daemon"]
-    os.execve(sys.executable, argv, environ)  # noqa: S606 - our own interpreter and module
+    argv = own_module("agentkeys_daemon")
+    os.execve(argv[0], argv, environ)  # noqa: S606 - our own interpreter and module
 
 
 @command.command("logs")

@@ -21,7 +21,8 @@ def command(as_json: bool) -> int:
     Uses a socket, a state folder and a configuration of its own; leaves nothing behind.
     """
     # A demonstration that is told to end must clean up like one that comes to its end.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     steps: list[Finished] = []
     with open_stage() as stage:
         if as_json:

@@ -13,9 +13,9 @@ from agentkeys.config import Config, ConfigSource, Identity, SandboxIdentity
 from agentkeys.errors import LoginFailed, LoginRequired
 from agentkeys.paths import Paths
 from agentkeys.secret import Secret
-from agentkeys_shell.identities import identity_path
+from agentkeys_shell.daemon import identity_path
 from agentkeys_shell.logging_in import by_email, by_oauth2, by_wallet
-from agentkeys_shell.output import ask_json, json_option, print_json
+from agentkeys_shell.output import ask_json, json_option, print_json, profile_option
 
 MAX_SESSION_CHARACTERS = 20_000
 
@@ -32,6 +32,7 @@ MAX_SESSION_CHARACTERS = 20_000
 @click.option("--signer-command", metavar="COMMAND", help="What signs for --wallet.")
 @click.option("--session-stdin", is_flag=True, help="Read a session JWT from standard input.")
 @click.option("--no-browser", is_flag=True, help="Only print the address for --oauth2.")
+@profile_option
 @json_option
 def command(
     identity: str | None,
@@ -41,16 +42,17 @@ def command(
     signer_command: str | None,
     session_stdin: bool,
     no_browser: bool,
+    profile: str | None,
     as_json: bool,
 ) -> int:
-    """Log in as IDENTITY, or as the default profile's.
+    """Log in as IDENTITY, or as the profile's.
 
     Without an option it asks for an e-mail address.
     """
     _check_one(email=email, oauth2=oauth2, wallet=wallet, session_stdin=session_stdin)
     if signer_command and not wallet:
         raise click.UsageError("--signer-command goes with --wallet")
-    target = _config().identity(identity)
+    target = _target(identity, profile)
     if session_stdin:
         session = _read_session()
     elif wallet:
@@ -78,6 +80,14 @@ def offer_login(profile: str | None, environ: Mapping[str, str]) -> None:
     if not click.confirm(f"log in as {target.name} now?", default=True, err=True):
         raise LoginRequired("not logged in", hint=f"run: agentkeys login {target.name}")
     _hand_over(target, by_email(target, _address(target)))
+
+
+def _target(identity: str | None, profile: str | None) -> Identity:
+    config = _config()
+    of_profile = profile or read_environment().get("AGENTKEYS_PROFILE")
+    if identity is None and of_profile:
+        return config.profile(of_profile).identity
+    return config.identity(identity)
 
 
 def _config() -> Config:
@@ -118,4 +128,5 @@ def _read_session() -> Secret:
 
 def _hand_over(target: Identity, session: Secret) -> dict[str, object]:
     body = {"session_jwt": session.reveal(), "url": target.url}
-    return ask_json("PUT", identity_path(target.name, "session"), body)
+    path = identity_path(target.name, None, read_environment(), "session")
+    return ask_json("PUT", path, body)

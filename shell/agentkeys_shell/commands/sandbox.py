@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import click
@@ -11,8 +12,7 @@ from agentkeys.errors import AgentkeysError
 from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.sandbox_record import SandboxRecord, is_live, load_sandbox_record
-from agentkeys_shell.daemon import ask_running
-from agentkeys_shell.identities import identity_path
+from agentkeys_shell.daemon import ask_running, identity_path
 from agentkeys_shell.output import ask_json, json_option, print_json
 from agentkeys_shell.sandbox.lifecycle import start_sandbox, stop_sandbox
 
@@ -32,10 +32,13 @@ def command() -> None:
 @json_option
 def start(users: int, as_json: bool) -> int:
     """Start it and log its made-up users in."""
-    paths = Paths.from_environment(os.environ)
+    environ = read_environment()
+    paths = Paths.from_environment(environ)
     private_folder(paths.state)
+    # A daemon with other settings would refuse us: better before anything has been started.
+    ask_running("GET", "/v1/profiles", environ=environ)
     record = start_sandbox(paths.sandbox, users=users, progress=_progress)
-    people = [ask_json("GET", identity_path(user.profile)) for user in record.users]
+    people = [ask_json("GET", identity_path(user.profile, None, environ)) for user in record.users]
     if as_json:
         print_json(
             {
@@ -83,10 +86,13 @@ def _explain(record: SandboxRecord) -> None:
 
 def _log_out(record: SandboxRecord) -> None:
     """Has a running daemon forget the made-up users; their credentials end with the store."""
+    environ = read_environment()
     for user in record.users:
+        path = identity_path(user.profile, None, environ)
         try:
-            ask_running(
-                "DELETE", identity_path(user.profile, "session"), environ=read_environment()
-            )
+            # By its source: a person's own identity may have the same name.
+            known = ask_running("GET", path, environ=environ)
+            if known and json.loads(known.body)["source"] == "sandbox":
+                ask_running("DELETE", f"{path}/session", environ=environ)
         except AgentkeysError:
             continue

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import click
 
-from agentkeys_shell.identities import identity_path
-from agentkeys_shell.output import ask_json, json_option, print_facts, print_json
+from agentkeys.client import read_environment
+from agentkeys_shell.daemon import identity_path
+from agentkeys_shell.output import ask_json, json_option, print_facts, print_json, profile_option
 
 
 @click.command("whoami")
 @click.argument("identity", required=False)
+@profile_option
 @json_option
-def command(identity: str | None, as_json: bool) -> int:
-    """Show who is logged in as IDENTITY, or as the default profile's."""
-    document = ask_json("GET", identity_path(identity))
+def command(identity: str | None, profile: str | None, as_json: bool) -> int:
+    """Show who is logged in as IDENTITY, or as the profile's."""
+    document = ask_json("GET", identity_path(identity, profile, read_environment()))
     if as_json:
         print_json(document)
     else:

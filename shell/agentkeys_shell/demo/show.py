@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,10 +65,19 @@ def open_stage() -> Iterator[Stage]:
         try:
             yield stage
         finally:
-            stage.run("daemon", "stop")
-            stage.run("sandbox", "stop")
+            _clear(stage)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(stage: Stage) -> None:
+    """Ends what runs on the stage, and is not to be interrupted."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        stage.run("daemon", "stop")
+    finally:
+        stage.run("sandbox", "stop")
 
 
 class Show:

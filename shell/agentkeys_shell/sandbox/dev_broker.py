@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from agentkeys.errors import SandboxError
+from agentkeys.interpreter import own_module
 from agentkeys_shell.sandbox.probe import http_status
 from agentkeys_shell.sandbox.processes import Server, start_server, wait_until
 
@@ -35,7 +35,7 @@ def start_broker(folder: Path) -> DevBroker:
     instead.
     """
     log = folder / "broker.log"
-    argv = [sys.executable, "-I", "-m", "agentkeys_shell.sandbox.broker"]
+    argv = own_module("agentkeys_shell.sandbox.broker")
     argv += ["--port", "0", "--folder", str(folder), "--follow-links", "--preload"]
     # Made-up users log in by themselves, after every restart of a daemon that keeps nothing.
     argv += ["--links-per-hour", "1000000"]
