@@ -115,9 +115,11 @@ _FIELDS = tuple(field.name for field in fields(AuditRecord))
 
 def _write_line(descriptor: int, line: bytes) -> None:
     """One write, so that lines of two processes never mix; a full disk leaves no half of one."""
-    before = os.fstat(descriptor)
-    if not stat.S_ISREG(before.st_mode) or before.st_uid != os.getuid():
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
         raise PermissionError(errno.EPERM, "it is not a file of yours")
-    if os.write(descriptor, line) < len(line):
-        os.ftruncate(descriptor, before.st_size)
+    written = os.write(descriptor, line)
+    if written < len(line):
+        # Back to where this line began, wherever another process had left the end.
+        os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR) - written)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -46,10 +46,10 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
     top = Table(values, file=file)
     top.only("default_profile", "identities", "stores", "profiles")
     identities = {name: _identity(name, t) for name, t in top.tables("identities").items()}
-    stores = {name: _store(name, t) for name, t in top.tables("stores").items()}
-    if BUILT_IN.name in stores:
+    own_stores = top.tables("stores")
+    if BUILT_IN.name in own_stores:
         raise top.refuse("stores.aws", "is built in", "give your own store another name")
-    stores[BUILT_IN.name] = BUILT_IN
+    stores = {BUILT_IN.name: BUILT_IN} | {name: _store(name, t) for name, t in own_stores.items()}
     profiles = {
         name: _profile(name, t, identities, stores) for name, t in top.tables("profiles").items()
     }

@@ -51,7 +51,7 @@ class Recorder:
         )
 
     def refused(self, profile: Profile | None, problem: AgentkeysError, peer: Peer) -> None:
-        """A peer that asked for credentials and got none; `profile` is None where none was meant."""
+        """A peer asked for credentials and got none; `profile` is None where none was meant."""
         facts = self._profile(profile) if profile else {}
         self._append("refuse", **facts, **_failure(problem), **_peer(peer))
 

@@ -265,12 +265,17 @@ def test_a_killed_daemon_is_replaced(user_home: Home) -> None:
     assert running(user_home) != pid
 
 
-def test_something_else_at_its_path_is_replaced(user_home: Home) -> None:
-    """A file that is no socket, as a broken copy or backup leaves one."""
+def test_something_else_at_its_path_is_left_alone(user_home: Home) -> None:
+    """A wrong AGENTKEYS_SOCKET must not cost anybody a file."""
     user_home.socket.parent.mkdir(mode=0o700)
-    user_home.socket.write_text("not a socket", encoding="utf-8")
-    user_home.succeed(SHIM)
-    assert stat.S_ISSOCK(user_home.socket.stat().st_mode)
+    user_home.socket.write_text("precious", encoding="utf-8")
+    done = user_home.run(SHIM)
+    assert (done.status, done.stdout) == (4, "")
+    error, hint = done.complaint()
+    assert error.endswith(f"{user_home.socket} is not a socket")
+    assert "AGENTKEYS_SOCKET" in hint
+    assert user_home.socket.read_text(encoding="utf-8") == "precious"
+    user_home.socket.unlink()
 
 
 # other settings, other daemons
@@ -373,7 +378,7 @@ def test_its_log_and_ledger_hold_no_secret(user_home: Home) -> None:
         assert not re.search(r"eyJ[\w-]{10,}\.", text)
     ledger = (user_home.state / "audit" / "ledger.jsonl").read_text(encoding="utf-8")
     events = [json.loads(line)["event"] for line in ledger.splitlines()]
-    assert events == ["mint", "serve", "run_start"]
+    assert events == ["login", "mint", "serve", "run_start"]
     assert document["AccessKeyId"] in ledger
 
 

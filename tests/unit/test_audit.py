@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import stat
 import subprocess
@@ -121,7 +122,20 @@ def _folder(path: Path) -> None:
     path.mkdir(parents=True)
 
 
-@pytest.mark.parametrize("prepare", [_unusable_folder, _broken_link, _link, _folder])
+def _pipe(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    os.mkfifo(path)
+
+
+def _pipe_with_a_reader(path: Path) -> None:
+    _pipe(path)
+    # Kept open for as long as the tests run.
+    os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+
+@pytest.mark.parametrize(
+    "prepare", [_unusable_folder, _broken_link, _link, _folder, _pipe, _pipe_with_a_reader]
+)
 def test_a_ledger_that_cannot_be_written_is_an_audit_error(prepare: Any, tmp_path: Path) -> None:
     """Always the same one, since callers decide by it whether a job may go on."""
     path = tmp_path / "audit" / "ledger.jsonl"
@@ -131,21 +145,28 @@ def test_a_ledger_that_cannot_be_written_is_an_audit_error(prepare: Any, tmp_pat
     assert refusal.value.hint
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_an_audit_error() -> None:
-    """With the system's reason."""
-    with pytest.raises(AuditError, match="No space left"):
-        ledger(Path("/dev/full")).append(AuditRecord(event="mint"))
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_another_user_s_file_is_no_ledger(tmp_path: Path) -> None:
+    """Whoever put it there could read it, and change it."""
+    path = tmp_path / "ledger.jsonl"
+    path.touch()
+    os.chown(path, 65534, -1)
+    with pytest.raises(AuditError, match="not a file of yours"):
+        ledger(path).append(AuditRecord(event="mint"))
 
 
 def test_a_line_that_was_cut_short_is_an_audit_error(tmp_path: Path) -> None:
-    """A disk that fills up in the middle of it takes a part and reports no error."""
+    """A disk that fills up in the middle of it takes a part; no half of a line stays."""
     path = tmp_path / "ledger.jsonl"
+    ledger(path).append(AuditRecord(event="login"))
+    before = path.read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, hard))
     try:
         with pytest.raises(AuditError, match="cannot be written: No space left"):
             ledger(path).append(AuditRecord(event="mint"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert path.stat().st_size == 100
+    assert path.read_bytes() == before
+    ledger(path).append(AuditRecord(event="logout"))
+    assert [line["event"] for line in lines(path)] == ["login", "logout"]

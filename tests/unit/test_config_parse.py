@@ -119,6 +119,13 @@ def test_a_profile_s_region_wins_over_its_store_s() -> None:
     assert read(store + 'region = "eu-south-1"\n').profile(None).region == "eu-south-1"
 
 
+@pytest.mark.parametrize("wallet", ["0x" + "aB" * 20, "aB" * 32])
+def test_a_pinned_wallet_may_be_in_any_case(wallet: str) -> None:
+    """Wallets show them so; an omni stands for a session without one."""
+    profile = read(with_profile(f'expect_wallet = "{wallet}"')).profile(None)
+    assert profile.expect_wallet == wallet.lower()
+
+
 def test_a_sandbox_identity_is_one_of_a_broker() -> None:
     """That also signs for it."""
     text = '[identities.s]\nsource = "sandbox"\nurl = "http://127.0.0.1:1/"\nemail = "a@b"\n'
@@ -323,6 +330,12 @@ CASES = [
     pytest.param(with_profile('confine = "none"'), "confine is wrong: 'none'", "role", id="none"),
     pytest.param(with_profile('confine = "claim:"'), "confine is wrong", "claim:NAME", id="claim:"),
     pytest.param(with_profile('prefix = "{name}/"'), "prefix is wrong", "{wallet}", id="prefix"),
+    pytest.param(with_profile('region = "a b"'), "data.region is not a region", "us", id="region"),
+    pytest.param(with_store('region = "x/y"'), "lab.region is not a region", "us", id="a path"),
+    pytest.param(with_profile('expect_wallet = "me"'), "not a wallet: 'me'", "0x", id="wallet"),
+    pytest.param(
+        IDENTITY + '[stores.aws]\nkind = "aws"', "stores.aws is built in", "another name", id="aws"
+    ),
     pytest.param(with_profile('prefix = "*"'), "prefix is wrong", "{wallet}", id="wildcard"),
 ]  # fmt: skip
 

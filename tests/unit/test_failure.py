@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -38,6 +39,24 @@ def test_what_nobody_foresaw_is_told_by_its_kind_alone(
     err = capfd.readouterr().err
     assert "an unforeseen ValueError" in err
     assert "secret-1" not in err
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG])
+def test_output_that_cannot_be_written_is_an_error(
+    number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With the system's reason."""
+    assert complain(OSError(number, os.strerror(number))) == 1
+    lines = capfd.readouterr().err.splitlines()
+    expected = f"agentkeys: error: the output cannot be written: {os.strerror(number).lower()}"
+    assert lines[0] == expected
+    assert lines[1].startswith("agentkeys: hint: ")
+
+
+def test_a_reader_that_has_had_enough_is_told_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """As in `agentkeys profiles | head -1`."""
+    assert complain(BrokenPipeError()) == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_without_a_hint_there_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

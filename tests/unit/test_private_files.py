@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -24,38 +25,83 @@ def test_a_private_folder_is_made_with_its_parents(tmp_path: Path) -> None:
 
 
 def test_a_private_folder_may_be_there_already(tmp_path: Path) -> None:
-    """Readable by others is fine for a folder that its owner has opened; writable is not."""
-    tmp_path.chmod(0o755)
-    assert private_folder(tmp_path) == tmp_path
-    assert _mode(tmp_path) == 0o755
+    """As long as nobody else can look into it."""
+    assert private_folder(private_folder(tmp_path / "folder")) == tmp_path / "folder"
 
 
-def _writable(folder: Path) -> None:
-    folder.mkdir()
-    folder.chmod(0o770)
+def _open_to(mode: int) -> Callable[[Path], object]:
+    def prepare(folder: Path) -> None:
+        folder.mkdir()
+        folder.chmod(mode)
+
+    return prepare
 
 
 def _link(folder: Path) -> None:
-    (folder.parent / "real").mkdir()
+    (folder.parent / "real").mkdir(mode=0o700)
     folder.symlink_to(folder.parent / "real")
 
 
 @pytest.mark.parametrize(
-    ("prepare", "words"),
+    ("prepare", "words", "hint"),
     [
-        pytest.param(_writable, "a link, another user's, or writable", id="writable by others"),
-        pytest.param(_link, "a link, another user's, or writable", id="a link"),
-        pytest.param(Path.touch, "a link, another user's, or writable", id="a file"),
-        pytest.param(lambda path: path.symlink_to("gone"), "cannot be made", id="a broken link"),
-        pytest.param(lambda path: path.symlink_to(path), "cannot be made", id="a link to itself"),
+        pytest.param(_open_to(0o770), "is open to other users", "chmod 700", id="a group's"),
+        pytest.param(_open_to(0o755), "is open to other users", "chmod 700", id="readable by all"),
+        pytest.param(_open_to(0o1777), "is open to other users", "of your own", id="like /tmp"),
+        pytest.param(_link, "is a link, or not yours", "of your own", id="a link"),
+        pytest.param(Path.touch, "is a link, or not yours", "of your own", id="a file"),
+        pytest.param(lambda path: path.symlink_to("gone"), "cannot be made", "", id="broken link"),
+        pytest.param(lambda path: path.symlink_to(path), "cannot be made", "", id="a circle"),
     ],
 )
 def test_a_folder_that_is_not_ours_alone_is_refused(
-    prepare: Callable[[Path], object], words: str, tmp_path: Path
+    prepare: Callable[[Path], object], words: str, hint: str, tmp_path: Path
 ) -> None:
     """What it would hold is secret or trusted."""
     prepare(tmp_path / "folder")
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(ConfigError, match=words) as refusal:
+        private_folder(tmp_path / "folder")
+    assert hint in refusal.value.hint
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give folders away")
+@pytest.mark.parametrize("which", ["the folder", "its parent"])
+def test_a_folder_in_another_user_s_hands_is_refused(which: str, tmp_path: Path) -> None:
+    """Whoever has its parent can put another in its place."""
+    folder = private_folder(tmp_path / "parent" / "folder")
+    os.chown(folder if which == "the folder" else folder.parent, 65534, -1)
+    with pytest.raises(ConfigError):
+        private_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("mode", "fits"),
+    [
+        pytest.param(0o755, True, id="readable"),
+        pytest.param(0o1777, True, id="like /tmp"),
+        pytest.param(0o775, True, id="writable by our own group"),
+        pytest.param(0o777, False, id="writable by all"),
+    ],
+)
+def test_nobody_else_may_be_able_to_replace_it(mode: int, fits: bool, tmp_path: Path) -> None:
+    """Every folder above it counts; in /tmp only owners can rename."""
+    parent = tmp_path / "above" / "parent"
+    parent.mkdir(parents=True)
+    os.chown(parent.parent, -1, os.getgid())
+    parent.parent.chmod(mode)
+    if fits:
+        assert private_folder(parent / "folder")
+        return
+    with pytest.raises(ConfigError, match=f"lies in {parent.parent}, where others"):
+        private_folder(parent / "folder")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give groups away")
+def test_another_group_may_not_replace_it_either(tmp_path: Path) -> None:
+    """Other people are in it."""
+    os.chown(tmp_path, -1, 65534)
+    tmp_path.chmod(0o770)
+    with pytest.raises(ConfigError, match="where others could put another"):
         private_folder(tmp_path / "folder")
 
 
@@ -87,3 +133,14 @@ def test_a_failed_replacement_leaves_the_old_file(tmp_path: Path) -> None:
         replace_file(path, "half a pair: \ud800")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "old"
+
+
+def test_a_folder_that_others_could_exchange_is_refused(tmp_path: Path) -> None:
+    """Whoever may rename its parent may put another folder in its place."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(ConfigError, match="others could put another"):
+        private_folder(shared / "mine")
+    shared.chmod(0o1777)
+    assert private_folder(shared / "mine")

@@ -61,16 +61,23 @@ def test_without_anything_it_lies_below_home() -> None:
     assert path == "/home/me/.local/state/agentkeys/run/daemon.sock"
 
 
-@pytest.mark.parametrize(
-    "environ",
-    [{"AGENTKEYS_SOCKET": "run/daemon.sock"}, {"XDG_RUNTIME_DIR": "run"}],
-    ids=["chosen", "runtime folder"],
-)
-def test_a_relative_socket_is_refused(environ: dict[str, str]) -> None:
+def test_a_relative_socket_is_refused() -> None:
     """It would be another one in every folder."""
     with pytest.raises(ConfigError, match="is relative") as refusal:
-        socket_path(environ, NOBODY)
+        socket_path({"AGENTKEYS_SOCKET": "run/daemon.sock"}, NOBODY)
     assert "AGENTKEYS_SOCKET" in refusal.value.hint
+
+
+@pytest.mark.parametrize("runtime", ["run", "./run", "/tmp", "/tmp/runtime-me"])  # noqa: S108
+def test_a_runtime_folder_that_cannot_be_ours_counts_as_unset(runtime: str) -> None:
+    """A relative one has no meaning, and in /tmp anybody could have been first."""
+    environ = {"XDG_RUNTIME_DIR": runtime, "AGENTKEYS_STATE_DIR": "/state"}
+    assert socket_path(environ, NOBODY) == "/state/run/daemon.sock"
+
+
+def test_a_socket_may_be_chosen_anywhere() -> None:
+    """Its folder is checked by whoever makes it."""
+    assert socket_path({"AGENTKEYS_SOCKET": "/tmp/s"}, NOBODY) == "/tmp/s"  # noqa: S108
 
 
 @pytest.mark.parametrize("character", ["x", "é", "\udce9"], ids=["ascii", "two bytes", "no utf-8"])
