@@ -1,6 +1,6 @@
 """The configuration: what it says, and where it is found."""
 
-from agentkeys.config.parse import parse_config
+from agentkeys.config.parse import REGION, parse_config
 from agentkeys.config.source import ConfigSource
 from agentkeys.config.values import (
     BrokerIdentity,
@@ -12,6 +12,7 @@ from agentkeys.config.values import (
 )
 
 __all__ = [
+    "REGION",
     "BrokerIdentity",
     "Config",
     "ConfigSource",

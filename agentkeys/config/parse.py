@@ -23,11 +23,12 @@ from agentkeys.models import Confinement, RoleArn
 from agentkeys.prefix import check_prefix
 from agentkeys.stores import AWS, parse_store_kind
 
-__all__ = ["DEFAULT_AUDIENCE", "DEFAULT_PREFIX", "parse_config"]
+__all__ = ["DEFAULT_AUDIENCE", "DEFAULT_PREFIX", "REGION", "parse_config"]
 
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 DEFAULT_PREFIX = "bots/{wallet}/"
-_REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
+REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""What every store takes for a region: AWS's names, and whatever else people call theirs."""
 _WALLET = re.compile(r"0x[0-9a-f]+|[0-9a-f]{64}")
 DEFAULT_DURATION = timedelta(hours=1)
 BUILT_IN = Store("aws", AWS, sts_endpoint=None, s3_endpoint=None, region=None)
@@ -169,7 +170,7 @@ def _confine(table: Table, store: Store) -> Confinement:
 
 def _region(table: Table) -> str | None:
     region = table.string("region")
-    if region is not None and not _REGION.fullmatch(region):
+    if region is not None and not REGION.fullmatch(region):
         raise table.refuse("region", f"is not a region: {region!r}", 'write it like "us-east-1"')
     return region
 

@@ -58,7 +58,14 @@ class ConfigSource:
         )
 
     def _read(self) -> Config:
-        return _with_sandbox(self._own(), self._sandbox())
+        own = self._own()
+        try:
+            return _with_sandbox(own, self._sandbox())
+        except ConfigError:
+            if own is _NOTHING:
+                raise
+            # A sandbox's broken configuration must not take the user's own profiles away.
+            return own
 
     def _own(self) -> Config:
         named = bool(self._environ.get("AGENTKEYS_CONFIG"))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote
 
 from agentkeys.clock import format_utc
-from agentkeys.config import Identity, Profile
+from agentkeys.config import REGION, Identity, Profile
 from agentkeys.documents import credential_process_document
 from agentkeys.errors import (
     AgentkeysError,
@@ -160,7 +160,7 @@ class Handlers:
         variables = await self._app.begin_run(
             self._profile(name),
             request.peer,
-            inherited_region=request.headers.get(REGION_HEADER),
+            inherited_region=_region(request.headers.get(REGION_HEADER, "")),
         )
         body = "".join(f"{name}={value}\0" for name, value in variables.items())
         return HttpAnswer(200, ENVIRONMENT_TYPE, body.encode("utf-8", "surrogateescape"))
@@ -216,6 +216,11 @@ class Handlers:
         own = [p for p in config.profiles.values() if p.identity.name == identity.name]
         default = [p for p in own if p.name == config.default_profile]
         return next(iter(default + own), None)
+
+
+def _region(sent: str) -> str | None:
+    """A client's AWS_REGION, which ends up in variables and a file; None if it cannot be one."""
+    return sent if REGION.fullmatch(sent) else None
 
 
 def _by_name(token: str) -> dict[str, str]:

@@ -108,7 +108,7 @@ def test_pip_installs_the_checkout_editable(
 ) -> None:
     """Where the packages are not beside the programs."""
     python = make_environment(place)
-    pip("--python", python, "install", "--editable", CHECKOUT, env=offline)
+    pip("--python", python, "install", "--no-compile", "--editable", CHECKOUT, env=offline)
     assert_it_works(home, place / "bin")
 
 
@@ -118,7 +118,7 @@ def test_a_folder_may_have_any_name(
     """With a space and more in it, though AWS clients would need quotes."""
     odd = place / "it's a folder"
     python = make_environment(odd)
-    pip("--python", python, "install", *wheels.glob("agentkeys-*.whl"), env=offline)
+    pip("--python", python, "install", "--no-compile", *wheels.glob("agentkeys-*.whl"), env=offline)
     assert_it_works(home, odd / "bin")
 
 

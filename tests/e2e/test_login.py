@@ -168,8 +168,7 @@ def test_ctrl_c_at_the_question_ends_a_login(person: Home) -> None:
     """With the status of an interrupted program, and without a traceback."""
     with person.at_terminal("agentkeys", "login") as terminal:
         terminal.expect("e-mail address: ")
-        terminal.type("\x03")
-        done = terminal.finish()
+        done = terminal.interrupt()
     assert done.status == 130
     assert "Traceback" not in done.stdout
 
@@ -509,8 +508,7 @@ def test_who_interrupts_the_offer_runs_nothing(person: Home) -> None:
     """Ctrl-C at the question."""
     with person.at_terminal("agentkeys", "exec", "--", "touch", "ran") as terminal:
         terminal.expect("log in as me now? [Y/n]: ")
-        terminal.type("\x03")
-        done = terminal.finish()
+        done = terminal.interrupt()
     assert done.status != 0
     assert "Traceback" not in done.stdout
     assert not (person.work / "ran").exists()

@@ -20,7 +20,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from agentkeys.errors import SandboxError
+from agentkeys.errors import ConfigError
 from agentkeys.sandbox_record import (
     SandboxProcess,
     SandboxRecord,
@@ -283,7 +283,7 @@ def test_an_interrupted_start_leaves_nothing_running(tmp_path: Path) -> None:
 def test_a_folder_that_is_open_to_others_is_refused(tmp_path: Path) -> None:
     """Nothing is started in it, and nobody's permissions are changed behind their back."""
     tmp_path.chmod(0o755)
-    with pytest.raises(SandboxError, match="open to other users") as caught:
+    with pytest.raises(ConfigError, match="open to other users") as caught:
         start(tmp_path)
     assert caught.value.hint == f"run: chmod 700 {tmp_path}"
     assert not list(tmp_path.iterdir())

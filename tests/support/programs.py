@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -202,6 +202,15 @@ class AtTerminal:
 
     def type(self, keys: str) -> None:
         os.write(self._terminal, keys.encode())
+
+    def interrupt(self) -> Finished:
+        """Ctrl-C until it ends: Python misses one that comes just before it begins to read."""
+        end = time.monotonic() + PATIENCE
+        while self.process.poll() is None and time.monotonic() < end:
+            self.type("\x03")
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=0.5)
+        return self.finish()
 
     def finish(self) -> Finished:
         """Waits for its end; `stdout` is what came on the screen since the last `expect`."""

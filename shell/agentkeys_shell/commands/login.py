@@ -77,9 +77,14 @@ def offer_login(profile: str | None, environ: Mapping[str, str]) -> None:
     """
     config = _config()
     target = config.profile(profile or environ.get("AGENTKEYS_PROFILE")).identity
-    if not click.confirm(f"log in as {target.name} now?", default=True, err=True):
+    try:
+        wanted = click.confirm(f"log in as {target.name} now?", default=True, err=True)
+        if wanted:
+            _hand_over(target, by_email(target, _address(target)))
+    except click.Abort:
+        wanted = False
+    if not wanted:
         raise LoginRequired("not logged in", hint=f"run: agentkeys login {target.name}")
-    _hand_over(target, by_email(target, _address(target)))
 
 
 def _target(identity: str | None, profile: str | None) -> Identity:
