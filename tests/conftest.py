@@ -3,10 +3,14 @@
 The tests are meant to run against an installed wheel; the checkout must not shadow it.
 """
 
+import signal
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+# Started in the background, a shell has us ignore Ctrl-C, and what we start would do so too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _RECURSION_LIMIT = sys.getrecursionlimit()
 

@@ -2,6 +2,7 @@
 
 from agentkeys.config.parse import REGION, parse_config
 from agentkeys.config.source import ConfigSource
+from agentkeys.config.tables import Table
 from agentkeys.config.values import (
     BrokerIdentity,
     Config,
@@ -20,5 +21,6 @@ __all__ = [
     "Profile",
     "SandboxIdentity",
     "Store",
+    "Table",
     "parse_config",
 ]

@@ -46,7 +46,8 @@ class Table:
 
     def refuse(self, key: str, problem: str, hint: str) -> ConfigError:
         """The error to raise about `key`."""
-        return ConfigError(f"{self._file}: {self._full(key)} {problem}", hint=hint)
+        where = f"{self._file}: " if self._file else ""
+        return ConfigError(f"{where}{self._full(key)} {problem}", hint=hint)
 
     def only(self, *known: str) -> None:
         """Refuses any key that is not among `known`, naming the nearest one."""

@@ -5,6 +5,7 @@ A command's module is imported when the command is used, so that `--help` stays 
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,6 +33,12 @@ COMMANDS = {
 }
 
 
+class _NoSuchCommand(click.UsageError):
+    def __init__(self, name: str, ctx: click.Context) -> None:
+        super().__init__(f"there is no command {name!r}", ctx)
+        self.nearest = next(iter(difflib.get_close_matches(name, COMMANDS, n=1)), None)
+
+
 class _LazyGroup(click.Group):
     """Knows its commands by name; imports one when it is used."""
 
@@ -44,6 +51,13 @@ class _LazyGroup(click.Group):
         module = import_module(f"agentkeys_shell.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise _NoSuchCommand(args[0], ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -90,7 +104,8 @@ def _usage(problem: click.UsageError, arguments: Sequence[str]) -> int:
         click.echo(problem.format_message())
         return EXIT_USAGE if arguments else 0
     say(f"error: {_lower_first(problem.format_message()).rstrip('.')}")
-    say(f"hint: see {path} --help")
+    meant = problem.nearest if isinstance(problem, _NoSuchCommand) else None
+    say(f"hint: did you mean {meant}?" if meant else f"hint: see {path} --help")
     # Before its child starts, exec fails with one status of its own, whatever the reason.
     return 125 if path == "agentkeys exec" else EXIT_USAGE
 

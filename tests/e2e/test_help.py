@@ -68,7 +68,8 @@ def test_the_version_is_the_installed_one(home: Home) -> None:
 @pytest.mark.parametrize(
     ("argv", "error", "hint"),
     [
-        (["exce"], "no such command 'exce'", "see agentkeys --help"),
+        (["exce"], "there is no command 'exce'", "did you mean exec?"),
+        (["qqqq"], "there is no command 'qqqq'", "see agentkeys --help"),
         (["--no-such-option"], "no such option", "see agentkeys --help"),
         (["daemon", "sotp"], "no such command 'sotp'", "see agentkeys daemon --help"),
         (["daemon", "logs", "-n", "0"], "invalid value for '-n' / '--lines'", "daemon logs --help"),

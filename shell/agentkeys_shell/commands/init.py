@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 
 import click
 
-from agentkeys.config import parse_config
+from agentkeys.config import Table, parse_config
 from agentkeys.errors import ConfigError
+from agentkeys.models import RoleArn
 from agentkeys.paths import Paths
 from agentkeys.private_files import replace_file
 from agentkeys.stores import STORE_KINDS
@@ -44,13 +46,13 @@ def command(
     path = Paths.from_environment(os.environ).config
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already", hint="edit it, or add --force to replace it")
-    broker_url = broker_url or _ask("broker URL", "--broker-url")
+    broker_url = broker_url or _ask("broker URL", "--broker-url", _check_url)
     kind = kind or (_ask_kind() if _person_is_there() else "aws")
     if STORE_KINDS[kind].needs_endpoint:
-        sts_endpoint = sts_endpoint or _ask("STS endpoint", "--sts-endpoint")
+        sts_endpoint = sts_endpoint or _ask("STS endpoint", "--sts-endpoint", _check_url)
         s3_endpoint = s3_endpoint or sts_endpoint
     if STORE_KINDS[kind].needs_role_arn:
-        role_arn = role_arn or _ask("role ARN", "--role-arn")
+        role_arn = role_arn or _ask("role ARN", "--role-arn", RoleArn.parse)
     store = {"kind": kind, "sts_endpoint": sts_endpoint, "s3_endpoint": s3_endpoint}
     text = _render(
         profile,
@@ -97,11 +99,24 @@ def _person_is_there() -> bool:
     return os.isatty(0) and os.isatty(2)
 
 
-def _ask(words: str, option: str) -> str:
+def _ask(words: str, option: str, check: Callable[[str], object]) -> str:
+    """An answer that passes `check`, which raises ConfigError; asks again until one does."""
     if not _person_is_there():
         raise click.UsageError(f"{option} is needed, and there is no terminal to ask at")
-    answer: str = click.prompt(words, err=True)
-    return answer.strip()
+
+    def read(answer: str) -> str:
+        try:
+            check(answer.strip())
+        except ConfigError as problem:
+            raise click.UsageError(f"{problem.message} ({problem.hint})") from None
+        return answer.strip()
+
+    answer: str = click.prompt(words, value_proc=read, err=True)
+    return answer
+
+
+def _check_url(answer: str) -> None:
+    Table({"that": answer}, file="").url("that")
 
 
 def _ask_kind() -> str:
