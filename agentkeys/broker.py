@@ -11,13 +11,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from agentkeys.errors import BrokerRefused, BrokerUnreachable, LoginRequired, TokenError
+from agentkeys.quoting import quotable
 from agentkeys.secret import Secret
 from agentkeys.transport import Answer, Transport, TransportError
 
 __all__ = ["BrokerClient"]
 
 _RATE_LIMIT = re.compile(r"rate limited: .*?retry in (\d{1,6})s\s*$")
-_JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8}")
 _SECRET_FIELDS = ("request_id", "signature")
 
 
@@ -76,8 +76,8 @@ class BrokerClient:
         self, answer: Answer, path: str, *, sent: Collection[str], authenticated: bool
     ) -> TokenError:
         envelope = _json_object(answer) or {}
-        code = _plain(envelope.get("error"), sent)
-        detail = _plain(envelope.get("message"), sent)
+        code = quotable(envelope.get("error"), secrets=sent)
+        detail = quotable(envelope.get("message"), secrets=sent)
         if answer.status == 401 and authenticated:
             return LoginRequired(
                 "the broker no longer accepts the session", hint="run: agentkeys login"
@@ -125,15 +125,6 @@ def _json_object(answer: Answer) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _plain(value: object, sent: Collection[str]) -> str:
-    """The broker's words on one line, bounded; empty when they are no text or repeat a secret."""
-    if not isinstance(value, str) or _JWT_LIKE.search(value):
-        return ""
-    if any(secret in value for secret in sent):
-        return ""
-    return "".join(char if char.isprintable() else " " for char in value)[:200].strip()
 
 
 def _in_brackets(code: str) -> str:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock", "format_utc", "parse_utc"]
+__all__ = ["Clock", "Sleep", "SystemClock", "format_utc", "parse_utc"]
+
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Waits for so many seconds; `asyncio.sleep`, or a test's own."""
 
 
 class Clock(Protocol):

@@ -9,14 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agentkeys.claims import AWS_TAGS_CLAIM, OMNI_CLAIM, WALLET_CLAIM
 from agentkeys.errors import TokenUnconfined
 from agentkeys.models import Confinement, WebIdentityToken
 
-__all__ = ["AWS_TAGS_CLAIM", "check_broker_claims", "check_confined", "is_safe_value"]
+__all__ = ["check_broker_claims", "check_confined", "is_safe_value"]
 
-AWS_TAGS_CLAIM = "https://aws.amazon.com/tags"
-WALLET = "agentkeys_user_wallet"
-OMNI = "agentkeys_actor_omni"
 
 _WALLET_FORM = re.compile(r"0x[0-9a-f]+|[0-9a-f]{64}")
 _OMNI_FORM = re.compile(r"[0-9a-f]{64}")
@@ -50,15 +48,15 @@ def check_broker_claims(
             f"the token's issuer is {token.issuer!r}, the session's is {issuer!r}",
             "log in again, and check the broker's url",
         )
-    found = _string(claims, WALLET)
+    found = _string(claims, WALLET_CLAIM)
     if not _WALLET_FORM.fullmatch(found):
         raise _unconfined(
-            f"the token's {WALLET} is {'empty' if not found else 'malformed'}",
+            f"the token's {WALLET_CLAIM} is {'empty' if not found else 'malformed'}",
             "the broker is too old for this kind of login, or broken: ask its operator",
         )
-    actor = claims.get(OMNI)
+    actor = claims.get(OMNI_CLAIM)
     if actor is not None and (not isinstance(actor, str) or not _OMNI_FORM.fullmatch(actor)):
-        raise _unconfined(f"the token's {OMNI} is malformed", "ask the broker's operator")
+        raise _unconfined(f"the token's {OMNI_CLAIM} is malformed", "ask the broker's operator")
     if SHARED_OMNI in (found, actor):
         raise _unconfined(
             "the token carries the omni that every user without a wallet shares",
@@ -96,7 +94,7 @@ def _check_claim(claims: Mapping[str, Any], name: str) -> None:
             f"the token's {name} claim is not one plain value",
             "it must be one non-empty string without * ? $ { } or /..",
         )
-    if name == WALLET and not _WALLET_FORM.fullmatch(value):
+    if name == WALLET_CLAIM and not _WALLET_FORM.fullmatch(value):
         raise _unconfined(f"the token's {name} is malformed", "it must be 0x… or 64 hex digits")
 
 
@@ -124,7 +122,7 @@ def _one_tag_value(name: str, values: object) -> str:
 def _check_tags_match(claims: Mapping[str, Any]) -> None:
     """A broker's tags must repeat its bare claims, whichever of them the store reads."""
     tags = _principal_tags(claims)
-    for name in (WALLET, OMNI):
+    for name in (WALLET_CLAIM, OMNI_CLAIM):
         if tags.get(name) != claims.get(name):
             raise _unconfined(
                 f"the token's session tag and its claim disagree about {name}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import format_utc
 from agentkeys.config import Profile
 from agentkeys.leases import Lease
@@ -59,7 +60,7 @@ def exec_variables(
 def _place(profile: Profile, lease: Lease) -> dict[str, str]:
     """Where a child lives: its user's wallet, bucket and prefix, as far as they are known."""
     place = {
-        "AGENTKEYS_USER_WALLET": lease.claims.get("agentkeys_user_wallet"),
+        "AGENTKEYS_USER_WALLET": lease.claims.get(WALLET_CLAIM),
         "AGENTKEYS_S3_BUCKET": profile.bucket,
         "AGENTKEYS_S3_PREFIX": profile.prefix and render_prefix(profile.prefix, lease.claims),
     }

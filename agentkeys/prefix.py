@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from agentkeys.claims import OMNI_CLAIM, WALLET_CLAIM
 from agentkeys.confinement import is_safe_value
 from agentkeys.errors import ConfigError, TokenUnconfined
 
 __all__ = ["check_prefix", "render_prefix"]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_CLAIMS = {"wallet": "agentkeys_user_wallet", "omni": "agentkeys_actor_omni", "sub": "sub"}
+_CLAIMS = {"wallet": WALLET_CLAIM, "omni": OMNI_CLAIM, "sub": "sub"}
 
 
 def check_prefix(template: str) -> None:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
+from agentkeys.claims import WALLET_CLAIM
 from agentkeys.errors import ConfigError
 from agentkeys.models import Confinement
 
@@ -79,7 +80,7 @@ CEPH = StoreKind(
 SEAWEEDFS = StoreKind(
     name="seaweedfs",
     title="SeaweedFS",
-    default_confine=Confinement("claim", "agentkeys_user_wallet"),
+    default_confine=Confinement("claim", WALLET_CLAIM),
     needs_endpoint=True,
     needs_role_arn=True,
     takes_policy_arns=False,

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol
 
+from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import Clock
 from agentkeys.config import Profile
 from agentkeys.errors import AgentkeysError, WrongIdentity
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
-from agentkeys.leases.minting import WALLET_CLAIM, Exchange, Minter, check_expected
+from agentkeys.leases.minting import Exchange, Minter, check_expected
 from agentkeys.tokens import TokenSource
 
 __all__ = ["LeaseCache", "LeaseHolder"]

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from agentkeys.clock import Clock
+from agentkeys.claims import WALLET_CLAIM
+from agentkeys.clock import Clock, Sleep
 from agentkeys.config import Profile
 from agentkeys.confinement import check_confined
 from agentkeys.errors import (
@@ -24,7 +25,7 @@ from agentkeys.models import AssumedRole, WebIdentityToken
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
-__all__ = ["WALLET_CLAIM", "Exchange", "Minter", "check_expected"]
+__all__ = ["Exchange", "Minter", "check_expected"]
 
 MINT_LIMIT = timedelta(seconds=20)
 """A mint ends before its waiting clients do, so that they hear why it failed."""
@@ -33,10 +34,8 @@ ATTEMPTS = 3
 REUSABLE = timedelta(seconds=60)
 """A token with less than this left is not shown to a store a second time."""
 
-WALLET_CLAIM = "agentkeys_user_wallet"
 
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Exchange(Protocol):

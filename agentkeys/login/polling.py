@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from agentkeys.broker import BrokerClient
-from agentkeys.clock import Clock
+from agentkeys.clock import Clock, Sleep
 from agentkeys.errors import BrokerUnreachable, LoginFailed
+from agentkeys.quoting import quotable
 from agentkeys.secret import Secret
 
-__all__ = ["PendingLogin", "Sleep", "await_login", "parse_pending", "session_jwt"]
-
-Sleep = Callable[[float], Awaitable[None]]
+__all__ = ["PendingLogin", "await_login", "parse_pending", "session_jwt"]
 
 POLL_SECONDS = 2.0
 PATIENCE = timedelta(seconds=300)
@@ -87,6 +85,5 @@ async def _poll(broker: BrokerClient, pending: PendingLogin) -> dict[str, Any]:
 
 
 def _reason(answer: dict[str, Any]) -> str:
-    reason = answer.get("reason") or answer.get("status")
-    text = reason if isinstance(reason, str) else "the broker does not say why"
-    return "".join(char if char.isprintable() else " " for char in text)[:200]
+    words = answer.get("reason") or answer.get("status")
+    return quotable(words) or "the broker does not say why"

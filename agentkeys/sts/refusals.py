@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from agentkeys.errors import StsBusy, StsError, StsRefused, StsTokenRefused
+from agentkeys.quoting import quotable
 from agentkeys.secret import Secret
 from agentkeys.stores import StoreKind
 from agentkeys.sts.cases import Case, case_of
@@ -117,15 +117,8 @@ def _both(audiences: Audiences | None) -> str:
     return f'; the token is for {of_token}, expected is "{audiences.expected}"'
 
 
-_JWT_LIKE = re.compile(r"eyJ[A-Za-z0-9_-]{8}")
-
-
 def _said(message: str, token: Secret) -> str:
-    """The store's words on one line of at most 200 characters; nothing when they hold a token."""
-    packed = "".join(message.split())
+    """The store's own words, where they can be shown."""
     parts = [part for part in token.reveal().split(".") if len(part) >= 8]
-    if _JWT_LIKE.search(packed) or any(part in packed for part in parts):
-        return ""
-    line = "".join(char if char.isprintable() else " " for char in message)
-    line = " ".join(line.split())[:200]
+    line = quotable(message, secrets=parts)
     return f'; the store said "{line}"' if line else ""

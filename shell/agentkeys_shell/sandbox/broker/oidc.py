@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from agentkeys.claims import OMNI_CLAIM, WALLET_CLAIM
 from agentkeys.clock import Clock
 from agentkeys.secret import Secret
 from agentkeys_shell.sandbox.broker.keys import SigningKey
@@ -13,9 +14,8 @@ from agentkeys_shell.sandbox.broker.sessions import Session
 
 __all__ = ["MintedToken", "OidcTokens"]
 
-_WALLET, _OMNI = "agentkeys_user_wallet", "agentkeys_actor_omni"
 _TAGS = "https://aws.amazon.com/tags"
-_CLAIMS_SUPPORTED = ("iss", "sub", "aud", "iat", "exp", _WALLET, _OMNI, _TAGS)
+_CLAIMS_SUPPORTED = ("iss", "sub", "aud", "iat", "exp", WALLET_CLAIM, OMNI_CLAIM, _TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class OidcTokens:
             "aud": self._audience,
             "iat": issued,
             "exp": expires,
-            **_confinement({_WALLET: session.user, _OMNI: session.omni}),
+            **_confinement({WALLET_CLAIM: session.user, OMNI_CLAIM: session.omni}),
         }
         return MintedToken(self._key.sign(claims), expires)
 
