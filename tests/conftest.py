@@ -9,8 +9,10 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-# Started in the background, a shell has us ignore Ctrl-C, and what we start would do so too.
+# Started in the background or by nohup we ignore these, and what we start would do so too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(_number, signal.SIG_DFL)
 
 _RECURSION_LIMIT = sys.getrecursionlimit()
 

@@ -46,14 +46,6 @@ def test_the_socket_lies_where_the_first_of_these_says(
     assert socket_path(environ, NOBODY) == expected
 
 
-@pytest.mark.skipif(
-    not Path(f"/run/user/{os.getuid()}").is_dir(), reason="this user has no /run/user folder"
-)
-def test_the_runtime_folder_is_found_without_the_variable() -> None:
-    """A cron job and a desktop session of one user share a daemon."""
-    assert socket_path({"HOME": "/home/me"}, os.getuid()).startswith(f"/run/user/{os.getuid()}/")
-
-
 @pytest.mark.skipif(sys.platform == "darwin", reason="the state folder has another name there")
 def test_without_anything_it_lies_below_home() -> None:
     """Never in /tmp, where any user could have put one first."""
