@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+
+from agentkeys.client import request
 
 __all__ = ["Latencies", "one_by_one", "under_load"]
 
-REQUEST = (
-    b"GET /v1/profiles/@default/credentials HTTP/1.1\r\nhost: agentkeys\r\n"
-    b"connection: close\r\nagentkeys-settings: %s\r\n\r\n"
-)
+PATH = "/v1/profiles/@default/credentials"
+PROCESSES = 4
+"""Callers share few processes, so that they wait for the daemon and not for one another."""
 
 
 class Latencies:
@@ -29,42 +32,48 @@ class Latencies:
         return self._sorted[int(len(self._sorted) * 0.99)]
 
 
-def one_by_one(socket: str, settings: str, *, count: int) -> Latencies:
-    async def run() -> list[float]:
-        return [await _ask(socket, settings) for _ in range(count)]
-
-    return Latencies(asyncio.run(run()))
+def one_by_one(environ: Mapping[str, str], *, count: int) -> Latencies:
+    return Latencies([_ask(environ) for _ in range(count)])
 
 
 def under_load(
-    socket: str, settings: str, *, callers: int, per_second: int, seconds: float
+    environ: Mapping[str, str], *, callers: int, per_second: int, seconds: float
 ) -> Latencies:
     """`callers` that together ask `per_second` times a second, evenly spread."""
+    begin = time.monotonic() + 1
+    each = partial(_callers, dict(environ), begin, callers / per_second, int(per_second * seconds))
+    shares = [range(first, callers, PROCESSES) for first in range(PROCESSES)]
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        lists = pool.map(partial(each, callers), shares)
+        return Latencies([taken for share in lists for taken in share])
 
-    async def caller(number: int) -> list[float]:
-        pause = callers / per_second
-        begun = asyncio.get_running_loop().time() + number * pause / callers
+
+def _callers(
+    environ: Mapping[str, str],
+    begin: float,
+    pause: float,
+    total: int,
+    callers: int,
+    numbers: range,
+) -> list[float]:
+    """What one process's callers measure, each in a thread of its own."""
+
+    def call(number: int) -> list[float]:
         taken = []
-        for turn in range(int(seconds / pause)):
-            await asyncio.sleep(begun + turn * pause - asyncio.get_running_loop().time())
-            taken.append(await _ask(socket, settings))
+        for turn in range(total // callers):
+            due = begin + number * pause / callers + turn * pause
+            time.sleep(max(0.0, due - time.monotonic()))
+            taken.append(_ask(environ))
         return taken
 
-    async def run() -> list[float]:
-        lists = await asyncio.gather(*(caller(number) for number in range(callers)))
-        return [seconds for taken in lists for seconds in taken]
-
-    return Latencies(asyncio.run(run()))
+    with ThreadPoolExecutor(len(numbers)) as threads:
+        return [seconds for taken in threads.map(call, numbers) for seconds in taken]
 
 
-async def _ask(socket: str, settings: str) -> float:
+def _ask(environ: Mapping[str, str]) -> float:
     begun = time.perf_counter()
-    reader, writer = await asyncio.open_unix_connection(socket)
-    writer.write(REQUEST % settings.encode())
-    answer = await reader.read()
+    response = request("GET", PATH, environ=environ)
     taken = time.perf_counter() - begun
-    writer.close()
-    await writer.wait_closed()
-    if not answer.startswith(b"HTTP/1.1 200 "):
-        raise SystemExit(f"the daemon answered {answer.splitlines()[0].decode()}")
+    if response.status != 200:
+        raise SystemExit(f"the daemon answered {response.status}")
     return taken
