@@ -11,7 +11,9 @@ import pytest
 
 from agentkeys.audit import AuditRecord, FileLedger
 from agentkeys.clock import SystemClock
+from agentkeys.config import ConfigSource
 from agentkeys.errors import AuditError, ConfigError
+from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.socket_path import socket_path
 
@@ -50,6 +52,16 @@ def test_another_users_file_is_no_ledger(tmp_path: Path) -> None:
     os.chown(path, STRANGER, -1)
     with pytest.raises(AuditError, match="not a file of yours"):
         FileLedger(path=path, clock=SystemClock()).append(AuditRecord(event="mint"))
+
+
+def test_another_users_configuration_is_refused(tmp_path: Path) -> None:
+    """They could send our tokens to a broker of theirs."""
+    path = tmp_path / "config.toml"
+    path.touch(0o644)
+    os.chown(path, STRANGER, -1)
+    paths = Paths(path, tmp_path / "state", tmp_path / "socket")
+    with pytest.raises(ConfigError, match="another user's"):
+        ConfigSource(environ={}, paths=paths).current()
 
 
 @pytest.fixture
