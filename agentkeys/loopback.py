@@ -10,22 +10,19 @@ import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
-__all__ = ["is_loopback", "listener_uid", "loopback_addresses"]
+__all__ = ["listener_uid", "loopback_addresses"]
 
 _IPV4 = IPv4Network("127.0.0.0/8")
 _IPV6 = IPv6Address("::1")
 _LISTEN = "0A"  # TCP_LISTEN in the kernel's include/net/tcp_states.h
 
 
-def is_loopback(url: str) -> bool:
-    """Whether `url` can only mean this machine: 127.0.0.0/8, ::1 or the name localhost."""
-    return bool(loopback_addresses(urlsplit(url).hostname or ""))
-
-
 def loopback_addresses(host: str) -> tuple[str, ...]:
-    """The addresses that a connection to `host` may reach, none unless `host` is loopback."""
+    """The addresses that a connection to `host` may reach, none unless `host` is loopback.
+
+    That is 127.0.0.0/8, ::1 or the name localhost.
+    """
     if host == "localhost":
         return ("127.0.0.1", "::1")
     try:
