@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from agentkeys.errors import BrokerRefused, BrokerUnreachable, LoginRequired, TokenError
+from agentkeys.http_dates import retry_after
 from agentkeys.quoting import quotable
 from agentkeys.secret import Secret
 from agentkeys.transport import Answer, Transport, TransportError
@@ -87,11 +88,13 @@ class BrokerClient:
             return BrokerRefused(
                 "the broker limits how often this may be asked",
                 hint=f"wait {limited[1]} s and try again",
+                retry_after=float(limited[1]),
             )
         if answer.status in (408, 429) or answer.status >= 500:
             return BrokerUnreachable(
                 f"the broker at {self.url} answered {answer.status}{_in_brackets(code)}",
                 hint="try again in a moment; if it stays, ask the broker's operator",
+                retry_after=retry_after(answer.headers, self._transport.times.now(self.url)),
             )
         if 300 <= answer.status < 400:
             return BrokerRefused(

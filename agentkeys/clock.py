@@ -22,8 +22,12 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a clock that is never set back."""
+        """Seconds on a clock that is never set, and goes on while the machine sleeps."""
         ...
+
+
+# Linux's CLOCK_MONOTONIC stands still in suspend; that of macOS does not.
+_AWAKE_OR_NOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class SystemClock:
@@ -33,7 +37,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_AWAKE_OR_NOT)
 
 
 def format_utc(at: datetime) -> str:

@@ -51,10 +51,12 @@ class AgentkeysError(Exception):
     retryable = False
     exit_status = EXIT_ERROR
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.retry_after = retry_after
+        """Seconds that a server asked us to wait, or None."""
 
 
 class ConfigError(AgentkeysError):
@@ -144,11 +146,9 @@ class StsError(AgentkeysError):
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, retry_after=retry_after)
         self.sts_code = sts_code
         self.request_id = request_id
-        self.retry_after = retry_after
-        """Seconds the store asked us to wait, or None."""
 
 
 class StsUnreachable(StsError):

@@ -7,12 +7,14 @@ so that a restarted daemon goes on where this one stopped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 
 from agentkeys.clock import Clock
 from agentkeys.errors import LoginRequired, VaultError
 from agentkeys.kept import Kept, decode_kept, encode_kept
 from agentkeys.leases.lease import Lease
+from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession
 from agentkeys.vault import Vault
 
@@ -26,12 +28,16 @@ class Keeper:
     says why until a write succeeds.
     """
 
-    def __init__(self, *, identity: str, account: str, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self, *, identity: str, account: str, vault: Vault, clock: Clock, times: ServerTimes
+    ) -> None:
+        """`times` knows the brokers' clocks, which decide when a session is over."""
         self.identity = identity
         self.trouble: VaultError | None = None
         self._account = account
         self._vault = vault
         self._clock = clock
+        self._times = times
         self._session: BrokerSession | None = None
         self._refused: BrokerSession | None = None
         self._leases: dict[str, Lease] = {}
@@ -67,7 +73,7 @@ class Keeper:
                 return
             blob = await self._vault.load(self._account)
             if not self._loaded:
-                kept = decode_kept(blob, now=self._clock.now())
+                kept = decode_kept(blob, clock=self._clock)
                 self._session, self._leases = kept.session, dict(kept.leases)
                 self._loaded = True
 
@@ -81,11 +87,15 @@ class Keeper:
     async def session(self) -> BrokerSession:
         """A session to mint with; raises LoginRequired, VaultError."""
         session = await self.last_session()
-        if session.is_over(self._clock.now()):
+        if self.is_over(session):
             raise self._login_required(f"the session of {self.identity} has expired")
         if self.is_refused:
             raise self._login_required(f"the broker no longer accepts {self.identity}'s session")
         return session
+
+    def is_over(self, session: BrokerSession) -> bool:
+        """Whether it has expired by its broker's clock."""
+        return session.is_over(self._times.now(session.url))
 
     def refuse_session(self, session: BrokerSession) -> None:
         """Remembers that the broker no longer takes `session`; it stays kept, unused."""
@@ -118,17 +128,24 @@ class Keeper:
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
+    async def drop_leases(self, digests: Collection[str] | None) -> None:
+        """Drops the leases under `digests`, or all; raises VaultError if they stay in the vault."""
+        for digest in list(self._leases) if digests is None else digests:
+            self._leases.pop(digest, None)
+        await self._write()
+        if self.trouble is not None:
+            raise self.trouble
+
     async def flush(self) -> None:
         """Waits for writes under way."""
         await asyncio.gather(*self._writes)
 
     async def _write(self) -> None:
         async with self._writing:
-            now = self._clock.now()
             self._leases = {
                 digest: lease
                 for digest, lease in self._leases.items()
-                if lease.credentials.expires_at > now
+                if lease.remaining(self._clock) > timedelta(0)
             }
             try:
                 await self._save(Kept(self._session, self._leases))

@@ -3,8 +3,8 @@
 {"version": 1,
  "session": {"url": …, "jwt": …} or null,
  "leases": {DIGEST: {"access_key_id": …, "secret_access_key": …, "session_token": …,
-                     "expires_at": …, "minted_at": …, "role_session_name": …, "subject": …,
-                     "claims": {…}, "sts_request_id": …}}}
+                     "expires_at": …, "minted_at": …, "refresh_at": …, "skew_seconds": …,
+                     "role_session_name": …, "subject": …, "claims": {…}, "sts_request_id": …}}}
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
-from agentkeys.clock import format_utc, parse_utc
+from agentkeys.clock import Clock, format_utc, parse_utc
 from agentkeys.errors import LoginFailed
 from agentkeys.leases.lease import Lease
 from agentkeys.models import TemporaryCredentials
@@ -43,13 +43,13 @@ def encode_kept(kept: Kept) -> Secret:
     return Secret(json.dumps(document))
 
 
-def decode_kept(blob: Secret | None, *, now: datetime) -> Kept:
+def decode_kept(blob: Secret | None, *, clock: Clock) -> Kept:
     """Reads an entry; whatever in it is expired or not understood counts as absent.
 
     An entry of another version cannot be repaired by anyone: a new login replaces it.
     """
     document = _document(blob)
-    return Kept(_session(document.get("session")), _leases(document.get("leases"), now))
+    return Kept(_session(document.get("session")), _leases(document.get("leases"), clock))
 
 
 def _document(blob: Secret | None) -> dict[str, Any]:
@@ -69,15 +69,13 @@ def _session(value: object) -> BrokerSession | None:
         return None
 
 
-def _leases(values: object, now: datetime) -> dict[str, Lease]:
+def _leases(values: object, clock: Clock) -> dict[str, Lease]:
     if not isinstance(values, dict):
         return {}
-    found = ((digest, _lease(value)) for digest, value in values.items())
-    return {digest: lease for digest, lease in found if lease and _alive(lease, now)}
-
-
-def _alive(lease: Lease, now: datetime) -> bool:
-    return lease.credentials.expires_at > now
+    found = ((digest, _lease(value, clock)) for digest, value in values.items())
+    return {
+        digest: lease for digest, lease in found if lease and lease.remaining(clock) > timedelta(0)
+    }
 
 
 def _encode_lease(lease: Lease) -> dict[str, Any]:
@@ -88,6 +86,8 @@ def _encode_lease(lease: Lease) -> dict[str, Any]:
         "session_token": credentials.session_token.reveal(),
         "expires_at": format_utc(credentials.expires_at),
         "minted_at": format_utc(lease.minted_at),
+        "refresh_at": format_utc(lease.refresh_at),
+        "skew_seconds": lease.skew.total_seconds(),
         "role_session_name": lease.role_session_name,
         "subject": lease.subject,
         "claims": dict(lease.claims),
@@ -95,20 +95,27 @@ def _encode_lease(lease: Lease) -> dict[str, Any]:
     }
 
 
-def _lease(value: Any) -> Lease | None:
+def _lease(value: Any, clock: Clock) -> Lease | None:
     try:
+        expires_at = parse_utc(value["expires_at"])
+        # Our clock may have been set right since then: of the two, believe the one who gives less.
+        skew = timedelta(seconds=max(0.0, float(value["skew_seconds"])))
+        left = expires_at - (clock.now() + skew)
         return Lease(
             credentials=TemporaryCredentials(
                 access_key_id=str(value["access_key_id"]),
                 secret_access_key=Secret(str(value["secret_access_key"])),
                 session_token=Secret(str(value["session_token"])),
-                expires_at=parse_utc(value["expires_at"]),
+                expires_at=expires_at,
             ),
             minted_at=parse_utc(value["minted_at"]),
+            refresh_at=parse_utc(value["refresh_at"]),
+            skew=skew,
+            deadline=clock.monotonic() + left.total_seconds(),
             role_session_name=str(value["role_session_name"]),
             subject=str(value["subject"]),
             claims={str(name): str(claim) for name, claim in value["claims"].items()},
             sts_request_id=value.get("sts_request_id"),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None

@@ -96,10 +96,6 @@ class TemporaryCredentials:
         """The access key's last four characters, all that people and logs get to see."""
         return self.access_key_id[-4:]
 
-    def remaining(self, now: datetime) -> timedelta:
-        """How long they are good for; negative once they have expired."""
-        return self.expires_at - now
-
 
 @dataclass(frozen=True, slots=True)
 class AssumedRole:
@@ -109,3 +105,5 @@ class AssumedRole:
     request_id: str | None
     subject: str | None
     packed_policy_percent: int | None
+    skew: timedelta | None = None
+    """How far the store's clock was ahead of ours, None where it did not tell."""

@@ -6,6 +6,9 @@
     GET    /v1/profiles/NAME/credentials      the credential_process document
     GET    /v1/profiles/NAME/status           the part of the status that concerns it
     POST   /v1/profiles/NAME/runs             begin a run: its environment, as env -0 prints one
+    POST   /v1/profiles/NAME/refresh          have a lease with {"min_ttl_seconds"} left; its status
+    DELETE /v1/profiles/NAME/leases           forget its lease
+    DELETE /v1/leases                         forget all leases, keep the sessions
     GET    /v1/identities/NAME                who is logged in
     PUT    /v1/identities/NAME/session        keep a broker session
     DELETE /v1/identities/NAME/session        forget it and its leases

@@ -1,4 +1,9 @@
-"""A lease: temporary credentials, whom they are for, and what makes them different from others."""
+"""A lease: temporary credentials, whom they are for, and what makes them different from others.
+
+Its times of day are those of the store's clock, which decides how long it lives. Ours may be off,
+may be set, and may stand still while the machine sleeps, so that two clocks watch over every lease:
+the wall clock, corrected by what the store's `Date` told, and a monotonic deadline.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +15,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 
+from agentkeys.clock import Clock
+from agentkeys.leases.schedule import dying_below
 from agentkeys.models import TemporaryCredentials
 
-__all__ = ["Freshness", "Lease", "LeaseKey", "assess", "refresh_at"]
-
-SDK_WINDOW = timedelta(minutes=15)
-"""Below this, SDKs of the botocore family ask again at every call."""
-
-EARLY = timedelta(minutes=20)
+__all__ = ["Freshness", "Lease", "LeaseKey", "assess"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,13 @@ class Lease:
 
     credentials: TemporaryCredentials
     minted_at: datetime
+    """By the store's clock, as `credentials.expires_at` and `refresh_at` are."""
+    refresh_at: datetime
+    """From when on the next one is minted."""
+    skew: timedelta
+    """How far the store's clock was ahead of ours at the mint."""
+    deadline: float = field(compare=False)
+    """When it is over, on this process's monotonic clock."""
     role_session_name: str
     subject: str
     """The token's `sub`."""
@@ -69,6 +78,18 @@ class Lease:
     def lifetime(self) -> timedelta:
         """What the store really gave, whatever was asked."""
         return self.credentials.expires_at - self.minted_at
+
+    def remaining(self, clock: Clock) -> timedelta:
+        """How long it is good for by the clock that gives it less; negative once it is over.
+
+        A wall clock that was set back, or a monotonic one that slept, would give it too much.
+        """
+        by_wall = self.credentials.expires_at - (clock.now() + self.skew)
+        return min(by_wall, timedelta(seconds=self.deadline - clock.monotonic()))
+
+    def refresh_in(self, clock: Clock) -> timedelta:
+        """How long until the next one is to be minted; negative once that is due."""
+        return self.remaining(clock) - (self.credentials.expires_at - self.refresh_at)
 
 
 class Freshness(Enum):
@@ -82,25 +103,11 @@ class Freshness(Enum):
     OVER = "over"
 
 
-def assess(lease: Lease, now: datetime) -> Freshness:
-    """How `lease` stands at `now`.
-
-    What is served keeps more than the SDKs' window whenever the store's session is long enough for
-    that, which is 20 minutes; of a shorter session it keeps more than a quarter.
-    """
-    remaining = lease.credentials.remaining(now)
+def assess(lease: Lease, clock: Clock) -> Freshness:
+    """How `lease` stands now."""
+    remaining = lease.remaining(clock)
     if remaining <= timedelta(0):
         return Freshness.OVER
-    if remaining <= _dying(lease):
+    if remaining <= dying_below(lease.lifetime):
         return Freshness.DYING
-    return Freshness.FRESH if now < refresh_at(lease) else Freshness.EARLY
-
-
-def refresh_at(lease: Lease) -> datetime:
-    """From when on a request for `lease` has the next one minted."""
-    return lease.credentials.expires_at - min(EARLY, (lease.lifetime + _dying(lease)) / 2)
-
-
-def _dying(lease: Lease) -> timedelta:
-    # A session barely longer than the window would be minted anew at almost every request.
-    return SDK_WINDOW if lease.lifetime >= EARLY else lease.lifetime / 4
+    return Freshness.FRESH if lease.refresh_in(clock) > timedelta(0) else Freshness.EARLY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -21,7 +22,9 @@ from agentkeys.errors import (
     WrongIdentity,
 )
 from agentkeys.leases.lease import Lease
+from agentkeys.leases.schedule import first_refresh, next_refresh
 from agentkeys.models import AssumedRole, WebIdentityToken
+from agentkeys.server_times import MATTERS, NOISE
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
@@ -61,34 +64,42 @@ class Minter:
         self._jitter = jitter
 
     async def mint(
-        self, profile: Profile, source: TokenSource, exchange: Exchange, *, subject: str
+        self,
+        profile: Profile,
+        source: TokenSource,
+        exchange: Exchange,
+        *,
+        subject: str,
+        on_schedule: bool = False,
     ) -> Lease:
         """Credentials for `profile`, confined as it says, or an error and no credentials at all.
 
-        `subject` is the source's word for whom they must be for.
+        `subject` is the source's word for whom they must be for. `on_schedule` is a refresh that
+        happened when it was planned, not one that a whole fleet may be doing just now.
 
         Raises TokenError, StsError and their leaves, VaultError, DaemonTimeout.
         """
         try:
             async with asyncio.timeout(MINT_LIMIT.total_seconds()):
-                return await self._mint(profile, source, exchange, subject)
+                minted = await self._mint(profile, source, exchange, subject)
         except TimeoutError:
             raise DaemonTimeout(
                 f"no credentials for {profile.name} within {MINT_LIMIT.seconds} s",
                 hint="check that broker and store are up, then try again",
             ) from None
+        return self._lease(minted, profile, next_refresh if on_schedule else first_refresh)
 
     async def _mint(
         self, profile: Profile, source: TokenSource, exchange: Exchange, subject: str
-    ) -> Lease:
+    ) -> _Minted:
         token: WebIdentityToken | None = None
         renewed = False
         retries_left = ATTEMPTS
         while True:
             retries_left -= 1
             token = token or await self._fetch(profile, source, subject)
-            minted_at = self._clock.now()
-            request = _request(profile, token, minted_at)
+            asked_at = self._clock.now()
+            request = _request(profile, token, asked_at)
             try:
                 role = await exchange.assume_role_with_web_identity(
                     request, audiences=Audiences(token.audiences, profile.identity.audience)
@@ -106,7 +117,7 @@ class Minter:
                 if token.expires_at - self._clock.now() < REUSABLE:
                     token = None
             else:
-                return _lease(request, role, token, minted_at)
+                return _Minted(asked_at, request.role_session_name, token, role)
 
     async def _fetch(self, profile: Profile, source: TokenSource, subject: str) -> WebIdentityToken:
         token = await self._patiently(lambda: source.fetch_token(subject))
@@ -126,14 +137,46 @@ class Minter:
             try:
                 return await call()
             except AgentkeysError as problem:
-                if not problem.retryable:
+                pause = self._pause(problem, retry)
+                if not problem.retryable or pause >= MINT_LIMIT.seconds:
                     raise
-                await self._sleep(self._pause(problem, retry))
+                await self._sleep(pause)
         return await call()
 
     def _pause(self, problem: AgentkeysError, retry: int) -> float:
-        asked = problem.retry_after if isinstance(problem, StsError) else None
+        asked = problem.retry_after
         return asked if asked is not None else 0.2 * 4**retry * (0.5 + self._jitter())
+
+    def _lease(
+        self, minted: _Minted, profile: Profile, refresh: Callable[[timedelta, float], timedelta]
+    ) -> Lease:
+        role, now = minted.role, self._clock.now()
+        expires_at = role.credentials.expires_at
+        skew = _believed_skew(role, profile.duration, now)
+        minted_at = minted.asked_at + skew
+        claims = minted.token.claims.items()
+        return Lease(
+            credentials=role.credentials,
+            minted_at=minted_at,
+            refresh_at=minted_at + refresh(expires_at - minted_at, self._jitter()),
+            skew=skew,
+            deadline=self._clock.monotonic() + (expires_at - (now + skew)).total_seconds(),
+            role_session_name=minted.role_session_name,
+            subject=minted.token.subject,
+            claims={name: value for name, value in claims if isinstance(value, str)},
+            sts_request_id=role.request_id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Minted:
+    """What a mint brought home."""
+
+    asked_at: datetime
+    """By our own clock."""
+    role_session_name: str
+    token: WebIdentityToken
+    role: AssumedRole
 
 
 def check_expected(profile: Profile, subject: str, wallet: object) -> None:
@@ -163,14 +206,17 @@ def _request(profile: Profile, token: WebIdentityToken, now: datetime) -> Assume
     )
 
 
-def _lease(
-    request: AssumeRoleRequest, role: AssumedRole, token: WebIdentityToken, minted_at: datetime
-) -> Lease:
-    return Lease(
-        credentials=role.credentials,
-        minted_at=minted_at,
-        role_session_name=request.role_session_name,
-        subject=token.subject,
-        claims={name: value for name, value in token.claims.items() if isinstance(value, str)},
-        sts_request_id=role.request_id,
-    )
+def _believed_skew(role: AssumedRole, asked: timedelta, now: datetime) -> timedelta:
+    """How far the store's clock is ahead of ours, where its Date and its Expiration agree on it.
+
+    The Date may be that of a proxy whose clock is wrong.
+    """
+    told = role.skew or timedelta(0)
+    if abs(told) < NOISE:
+        return timedelta(0)
+
+    def is_plausible(skew: timedelta) -> bool:
+        lifetime = role.credentials.expires_at - (now + skew)
+        return timedelta(0) < lifetime <= asked + MATTERS
+
+    return told if is_plausible(told) or not is_plausible(timedelta(0)) else timedelta(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -37,12 +38,6 @@ class StsClient:
         self._clock = clock
         self._store = store
         self._endpoint = endpoint
-        self._skew: timedelta | None = None
-
-    @property
-    def skew(self) -> timedelta | None:
-        """How far the store's clock was ahead of ours in its latest answer, if it told."""
-        return self._skew
 
     async def assume_role_with_web_identity(
         self,
@@ -65,13 +60,15 @@ class StsClient:
             raise StsUnreachable(
                 f"STS gave no answer: {problem.message}", hint=problem.hint
             ) from problem
-        self._skew = answer.skew
-        return parse_answer(
+        # What has expired by our clock is good if it is so by the store's own.
+        behind = min(answer.skew or timedelta(0), timedelta(0))
+        role = parse_answer(
             answer.status,
             answer.headers,
             answer.body,
             store=self._store,
             request=request,
-            now=self._clock.now(),
+            now=self._clock.now() + behind,
             audiences=audiences,
         )
+        return replace(role, skew=answer.skew)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from agentkeys.broker import BrokerClient
-from agentkeys.clock import Clock
 from agentkeys.confinement import check_broker_claims
 from agentkeys.errors import LoginRequired, WrongIdentity
 from agentkeys.jwts import parse_web_identity_token
 from agentkeys.models import WebIdentityToken
+from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession
 
 __all__ = ["BrokerTokenSource", "SessionHolder"]
@@ -39,10 +39,12 @@ class SessionHolder(Protocol):
 class BrokerTokenSource:
     """Trades the held session for tokens, each checked against that very session."""
 
-    def __init__(self, *, broker: BrokerClient, sessions: SessionHolder, clock: Clock) -> None:
+    def __init__(
+        self, *, broker: BrokerClient, sessions: SessionHolder, times: ServerTimes
+    ) -> None:
         self._broker = broker
         self._sessions = sessions
-        self._clock = clock
+        self._times = times
 
     async def subject(self) -> str:
         # An expired session still says whose leases are held, and those are served to their end.
@@ -64,7 +66,7 @@ class BrokerTokenSource:
         except LoginRequired:
             self._sessions.refuse_session(session)
             raise
-        token = parse_web_identity_token(jwt, now=self._clock.now())
+        token = parse_web_identity_token(jwt, now=self._times.now(self._broker.url))
         check_broker_claims(token, wallet=session.wallet, omni=session.omni, issuer=session.issuer)
         return token
 

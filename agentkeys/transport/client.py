@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agentkeys import loopback
 from agentkeys.clock import Clock
+from agentkeys.server_times import ServerTimes
 from agentkeys.transport.answer import Answer
 from agentkeys.transport.failures import TransportError
 from agentkeys.transport.outgoing import Destination, encode_body
@@ -22,7 +23,8 @@ __all__ = ["Transport"]
 class Transport:
     """Sends requests over pooled connections; belongs to one event loop until `aclose`.
 
-    `listener_uid` tells whose socket takes connections to a loopback address and port.
+    `times` knows the clock of every server that has answered. `listener_uid` tells whose socket
+    takes connections to a loopback address and port.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Transport:
         clock: Clock,
         listener_uid: Callable[[str, int], int | None] = loopback.listener_uid,
     ) -> None:
+        self.times = ServerTimes(clock=clock)
         self._clock = clock
         self._listener_uid = listener_uid
         self._opening = asyncio.Lock()
@@ -61,7 +64,7 @@ class Transport:
             async with asyncio.timeout(timeout):
                 await self._check_listener(to)
                 pool = await self._pool(local=bool(to.addresses))
-                return await pool.exchange(
+                answer = await pool.exchange(
                     method,
                     url,
                     where=to.where,
@@ -75,6 +78,8 @@ class Transport:
                 f"{to.where} did not answer within {timeout:g} s",
                 hint="ask again; if it stays, see whether the service and the network are up",
             ) from error
+        self.times.observe(url, answer.skew)
+        return answer
 
     async def aclose(self) -> None:
         """Closes every connection; a later `send` opens new ones."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from agentkeys.audit import Ledger
@@ -13,15 +16,16 @@ from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Identity, Profile
 from agentkeys.documents import DEFAULT_REGION, exec_variables
 from agentkeys.errors import AgentkeysError, LoginFailed
-from agentkeys.leases import Lease
+from agentkeys.leases import Lease, LeaseCache
 from agentkeys.secret import Secret
+from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession, parse_broker_session
 from agentkeys.stores import sts_endpoint
 from agentkeys.sts import StsClient
 from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.aws_files import AwsFiles
-from agentkeys_daemon.identities import Identities
+from agentkeys_daemon.identities import Identities, LiveIdentity
 from agentkeys_daemon.peers import Peer, itself
 from agentkeys_daemon.records import Recorder
 
@@ -54,7 +58,10 @@ class App:
         self.clock = clock
         self.opened = opened
         self.last_errors: dict[str, LastError] = {}
+        self.changed = asyncio.Event()
+        """Set whenever a lease may have to be refreshed sooner than it seemed."""
         self._configuration = configuration
+        self._known_config: Config | None = None
         self._transport = transport
         self._files = AwsFiles(state / "run" / "aws")
         self.identities = Identities(
@@ -71,13 +78,36 @@ class App:
 
     @property
     def config(self) -> Config:
-        """The configuration as it stands now."""
-        return self._configuration.current()
+        """The configuration as it stands now; what failed under another one may be tried again."""
+        config = self._configuration.current()
+        if config is not self._known_config:
+            self._known_config = config
+            self._start_over(self.identities.live)
+        return config
+
+    @property
+    def times(self) -> ServerTimes:
+        """The clocks of brokers and stores."""
+        return self._transport.times
+
+    @property
+    def is_minting(self) -> bool:
+        """Whether any mint is under way."""
+        return any(live.leases.is_minting for live in self.identities.live)
 
     async def preload(self) -> None:
         """Reads what the vault keeps for every configured identity, so that status can tell."""
         for identity in self.config.identities.values():
             await self.identities.keeper(identity).load()
+        self.changed.set()
+
+    def refresh(self) -> timedelta | None:
+        """Begins to mint what is due; returns how long until something will be, None if nothing."""
+        pauses = [
+            self._leases(profile).refresh(profile, *self._sts(profile))
+            for profile in self.config.profiles.values()
+        ]
+        return min((pause for pause in pauses if pause is not None), default=None)
 
     async def credentials(self, profile: Profile, peer: Peer) -> Lease:
         """A lease for a peer that asks for credentials."""
@@ -99,6 +129,24 @@ class App:
             "AGENTKEYS_RUN": run_id,
         }
 
+    async def ensure(self, profile: Profile, at_least: timedelta) -> None:
+        """Returns when the lease of `profile` has `at_least` left, or is as new as can be."""
+        await self._leases(profile).lease(profile, *self._sts(profile), at_least=at_least)
+
+    async def forget(self, profile: Profile | None, peer: Peer) -> datetime | None:
+        """Drops the leases of `profile`, or all; the sessions stay.
+
+        Returns until when what was handed out of them lives on.
+        """
+        config = self.config
+        if profile:
+            until = await self._leases(profile).forget(profile, self._endpoint(profile))
+            self.last_errors.pop(profile.name, None)
+            self.records.forgot(profile, profile.identity, peer)
+            return until
+        ends = [await self._forget_all(identity, peer) for identity in config.identities.values()]
+        return max((end for end in ends if end), default=None)
+
     async def identify(self, identity: Identity) -> None:
         """Returns when it is known who is logged in; raises LoginRequired when nobody is."""
         await self.identities.of(identity).source.subject()
@@ -112,10 +160,10 @@ class App:
                 hint=f"run: agentkeys login {identity.name}",
             )
         session = parse_broker_session(jwt, url=url)
-        if session.is_over(self.clock.now()):
-            raise LoginFailed("that session has already expired", hint="log in again")
+        await self._check_alive(session)
         keeper = self.identities.keeper(identity)
         await keeper.keep_session(session)
+        self._start_over([self.identities.of(identity)])
         self._forget_errors(identity)
         self.records.logged("login", identity.name, session, peer)
         return session
@@ -123,12 +171,14 @@ class App:
     async def log_out(self, identity: Identity, peer: Peer) -> datetime | None:
         """Forgets session and leases; returns until when what was handed out lives on."""
         keeper = self.identities.keeper(identity)
-        handed_out = [lease.credentials.expires_at for lease in keeper.held_leases.values()]
+        live = self.identities.of(identity)
+        until = live.leases.handed_out_until()
         session = keeper.held_session
+        self._start_over([live])
         await keeper.forget_session()
         self._forget_errors(identity)
         self.records.logged("logout", identity.name, session, peer)
-        return max(handed_out, default=None)
+        return until
 
     async def aclose(self) -> None:
         """Writes what is still to be written and ends helpers and connections."""
@@ -138,7 +188,15 @@ class App:
 
     def held(self, profile: Profile) -> Lease | None:
         """The lease in memory for `profile`, whatever its state."""
-        return self.identities.of(profile.identity).leases.held(profile, self._endpoint(profile))
+        return self._leases(profile).held(profile, self._endpoint(profile))
+
+    def is_used(self, profile: Profile) -> bool:
+        """Whether that lease is kept fresh."""
+        return self._leases(profile).is_used(profile, self._endpoint(profile))
+
+    def sts_skew(self, profile: Profile) -> timedelta | None:
+        """How far the clock of the profile's STS is ahead of ours, if it has told."""
+        return self.times.skew(self._endpoint(profile))
 
     def _endpoint(self, profile: Profile) -> str:
         """Where the profile's STS is; the client's environment has no say in it."""
@@ -146,18 +204,44 @@ class App:
             return profile.store.sts_endpoint
         return sts_endpoint(profile.store.kind, profile.region or DEFAULT_REGION)
 
-    async def _lease(self, profile: Profile) -> Lease:
+    async def _forget_all(self, identity: Identity, peer: Peer) -> datetime | None:
+        until = await self.identities.of(identity).leases.forget(None)
+        self._forget_errors(identity)
+        self.records.forgot(None, identity, peer)
+        return until
+
+    def _leases(self, profile: Profile) -> LeaseCache:
+        return self.identities.of(profile.identity).leases
+
+    def _sts(self, profile: Profile) -> tuple[StsClient, str]:
         endpoint = self._endpoint(profile)
-        exchange = StsClient(
+        client = StsClient(
             transport=self._transport,
             clock=self.clock,
             store=profile.store.kind,
             endpoint=endpoint,
         )
-        leases = self.identities.of(profile.identity).leases
-        return await leases.lease(profile, exchange, endpoint)
+        return client, endpoint
+
+    async def _lease(self, profile: Profile) -> Lease:
+        return await self._leases(profile).lease(profile, *self._sts(profile))
+
+    async def _check_alive(self, session: BrokerSession) -> None:
+        """Raises LoginFailed for a session that has expired, by its broker's clock."""
+        if session.is_over(self.times.now(session.url)) and self.times.skew(session.url) is None:
+            # It may be our clock that is wrong. Whatever the broker answers, it tells the time.
+            with suppress(AgentkeysError):
+                await self._transport.send("GET", f"{session.url}/healthz", timeout=5)
+        if session.is_over(self.times.now(session.url)):
+            raise LoginFailed("that session has already expired", hint="log in again")
+
+    def _start_over(self, identities: Iterable[LiveIdentity]) -> None:
+        for live in identities:
+            live.leases.start_over()
+        self.changed.set()
 
     def _minted(self, profile: Profile, outcome: Lease | AgentkeysError) -> None:
+        self.changed.set()
         if isinstance(outcome, Lease):
             self.last_errors.pop(profile.name, None)
             self.records.minted(profile, outcome)

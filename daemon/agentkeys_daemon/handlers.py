@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from urllib.parse import unquote
 
 from agentkeys.clock import format_utc
@@ -43,6 +44,8 @@ __all__ = ["Handlers"]
 log = logging.getLogger("agentkeys.daemon")
 
 Handler = Callable[[HttpRequest, str], Awaitable[HttpAnswer]]
+MANY = 10_000_000
+"""Seconds that no lease lasts."""
 ENVIRONMENT_TYPE = "text/x-environment"
 """NAME=VALUE entries, each closed by a NUL, as `env -0` and /proc/PID/environ have them."""
 
@@ -67,11 +70,14 @@ class Handlers:
             ("GET", "status"): self._status,
             ("POST", "shutdown"): self._shutdown,
             ("GET", "profiles"): self._profiles,
+            ("DELETE", "leases"): self._forget_all,
         }
         self._named: dict[tuple[str, ...], Handler] = {
             ("GET", "profiles", "credentials"): self._credentials,
             ("GET", "profiles", "status"): self._profile_status,
             ("POST", "profiles", "runs"): self._runs,
+            ("POST", "profiles", "refresh"): self._refresh,
+            ("DELETE", "profiles", "leases"): self._forget,
             ("GET", "identities"): self._whoami,
             ("PUT", "identities", "session"): self._log_in,
             ("DELETE", "identities", "session"): self._log_out,
@@ -165,6 +171,24 @@ class Handlers:
         body = "".join(f"{name}={value}\0" for name, value in variables.items())
         return HttpAnswer(200, ENVIRONMENT_TYPE, body.encode("utf-8", "surrogateescape"))
 
+    async def _refresh(self, request: HttpRequest, name: str) -> HttpAnswer:
+        seconds = request.json().get("min_ttl_seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds < MANY:
+            raise ProtocolError("the request holds no min_ttl_seconds", hint="send whole seconds")
+        profile = self._profile(name)
+        await self._app.ensure(profile, timedelta(seconds=seconds))
+        return json_answer(self._view.status(profile))
+
+    async def _forget(self, request: HttpRequest, name: str) -> HttpAnswer:
+        profile = self._profile(name)
+        until = await self._app.forget(profile, request.peer)
+        return _forgotten([profile.name], until)
+
+    async def _forget_all(self, request: HttpRequest, name: str) -> HttpAnswer:
+        self._check_settings(request)
+        until = await self._app.forget(None, request.peer)
+        return _forgotten(list(self._app.config.profiles), until)
+
     async def _whoami(self, request: HttpRequest, name: str) -> HttpAnswer:
         identity = self._identity(name)
         await self._app.identify(identity)
@@ -216,6 +240,16 @@ class Handlers:
         own = [p for p in config.profiles.values() if p.identity.name == identity.name]
         default = [p for p in own if p.name == config.default_profile]
         return next(iter(default + own), None)
+
+
+def _forgotten(profiles: list[str], until: datetime | None) -> HttpAnswer:
+    return json_answer(
+        {
+            "version": 1,
+            "profiles": profiles,
+            "credentials_live_until": until and format_utc(until),
+        }
+    )
 
 
 def _region(sent: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from agentkeys.clock import Clock
 from agentkeys.config import Identity, Profile, SandboxIdentity
 from agentkeys.errors import AgentkeysError
 from agentkeys.keeper import Keeper
-from agentkeys.leases import Lease, LeaseCache, Minter
+from agentkeys.leases import FailureMemory, Lease, LeaseCache, Minter
 from agentkeys.login import await_login, start_email_login, take_managed_wallet
 from agentkeys.sessions import BrokerSession, parse_broker_session
 from agentkeys.tokens import TokenSource
@@ -83,8 +83,14 @@ class Identities:
                 account=f"{own}@{self._state_id}",
                 vault=self._vault,
                 clock=self._clock,
+                times=self._transport.times,
             )
         return keeper
+
+    @property
+    def live(self) -> Collection[LiveIdentity]:
+        """Those that have been asked for."""
+        return self._live.values()
 
     async def flush(self) -> None:
         """Waits until everything held is written."""
@@ -98,6 +104,7 @@ class Identities:
             source_url=identity.url,
             minter=Minter(clock=self._clock),
             holder=keeper,
+            failures=FailureMemory(clock=self._clock),
             clock=self._clock,
             report=self._report,
         )
@@ -105,7 +112,7 @@ class Identities:
 
     def _source(self, identity: Identity, keeper: Keeper) -> TokenSource:
         broker = BrokerClient(url=identity.url, transport=self._transport)
-        source = BrokerTokenSource(broker=broker, sessions=keeper, clock=self._clock)
+        source = BrokerTokenSource(broker=broker, sessions=keeper, times=self._transport.times)
         if isinstance(identity, SandboxIdentity):
             email = identity.email
             return SandboxTokenSource(

@@ -59,6 +59,11 @@ class Recorder:
         """A `login` or a `logout`."""
         self._append(event, identity=identity, **_session(session), **_peer(peer))
 
+    def forgot(self, profile: Profile | None, identity: Identity, peer: Peer) -> None:
+        """A peer had the leases of a profile dropped, or all of an identity."""
+        facts = self._profile(profile) if profile else {"identity": identity.name}
+        self._append("forget", **facts, **_peer(peer))
+
     def _profile(self, profile: Profile) -> dict[str, Any]:
         return {
             "identity": profile.identity.name,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from agentkeys import __version__
@@ -12,10 +14,12 @@ from agentkeys.config import Config, Identity, Profile
 from agentkeys.documents import DEFAULT_REGION
 from agentkeys.errors import AgentkeysError
 from agentkeys.keeper import Keeper
-from agentkeys.leases import Lease, assess, refresh_at
+from agentkeys.leases import Lease, assess
 from agentkeys.prefix import render_prefix
 from agentkeys.protocol import PROTOCOL_VERSION
 from agentkeys_daemon.app import App, LastError
+from agentkeys_daemon.notices import Notice, broker_clock, short_session, store_clock
+from agentkeys_daemon.process_figures import open_descriptors, resident_bytes
 
 __all__ = ["StatusView"]
 
@@ -36,6 +40,8 @@ class StatusView:
             "started_at": format_utc(self._started_at),
             "socket": self._socket,
             "vault": self._app.opened.vault.kind,
+            "resident_bytes": resident_bytes(),
+            "open_descriptors": open_descriptors(),
         }
 
     def status(
@@ -61,6 +67,7 @@ class StatusView:
             "default_profile": config.default_profile if config else None,
             "identities": [self._identity(identity) for identity in identities],
             "profiles": [self._profile(profile) for profile in profiles],
+            "notices": [asdict(notice) for notice in self._notices(identities, profiles)],
         }
 
     def profiles(self) -> dict[str, Any]:
@@ -106,6 +113,7 @@ class StatusView:
             "omni": session and session.omni,
             "session": self._session_state(keeper),
             "session_expires_at": session and format_utc(session.expires_at),
+            "clock_skew_seconds": _seconds(self._app.times.skew(identity.url)),
             "vault_error": _words(keeper.trouble),
         }
 
@@ -113,7 +121,7 @@ class StatusView:
         session = keeper.held_session
         if session is None:
             return "none" if keeper.is_loaded else "unknown"
-        if session.is_over(self._app.clock.now()):
+        if keeper.is_over(session):
             return "expired"
         return "refused" if keeper.is_refused else "live"
 
@@ -129,21 +137,33 @@ class StatusView:
             "role_arn": profile.role_arn and profile.role_arn.arn,
             "bucket": profile.bucket,
             "prefix": lease and _prefix(profile, lease),
-            **self._lease(lease),
+            **self._lease(lease, is_used=lease is not None and self._app.is_used(profile)),
+            "clock_skew_seconds": _seconds(self._app.sts_skew(profile)),
             "last_error": _last_error(self._app.last_errors.get(profile.name)),
         }
 
-    def _lease(self, lease: Lease | None) -> dict[str, Any]:
-        now = self._app.clock.now()
+    def _lease(self, lease: Lease | None, *, is_used: bool) -> dict[str, Any]:
+        clock = self._app.clock
         credentials = lease and lease.credentials
         return {
-            "state": assess(lease, now).value if lease else "none",
+            "state": assess(lease, clock).value if lease else "none",
             "key_ending": credentials and credentials.key_ending,
             "expires_at": credentials and format_utc(credentials.expires_at),
-            "expires_in_seconds": credentials
-            and max(0, int(credentials.remaining(now).total_seconds())),
-            "refresh_at": lease and format_utc(refresh_at(lease)),
+            "expires_in_seconds": _seconds(max(lease.remaining(clock), timedelta(0)))
+            if lease
+            else None,
+            "refresh_at": format_utc(lease.refresh_at) if lease and is_used else None,
         }
+
+    def _notices(
+        self, identities: Iterable[Identity], profiles: Iterable[Profile]
+    ) -> Iterator[Notice]:
+        times = self._app.times
+        found = [broker_clock(identity, times.skew(identity.url)) for identity in identities]
+        for profile in profiles:
+            found.append(store_clock(profile, self._app.sts_skew(profile)))
+            found.append(short_session(profile, self._held(profile)))
+        return filter(None, found)
 
     def _held(self, profile: Profile) -> Lease | None:
         try:
@@ -172,6 +192,10 @@ def _prefix(profile: Profile, lease: Lease) -> str | None:
         return profile.prefix and render_prefix(profile.prefix, lease.claims)
     except AgentkeysError:
         return None
+
+
+def _seconds(span: timedelta | None) -> int | None:
+    return None if span is None else int(span.total_seconds())
 
 
 def _words(problem: AgentkeysError | None) -> dict[str, str] | None:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["fetch_status", "print_status"]
 
 NO_DAEMON = (
-    b'{"version": 1, "daemon": null, "default_profile": null, "identities": [], "profiles": []}\n'
+    b'{"version": 1, "daemon": null, "default_profile": null, "identities": [], "profiles": [],'
+    b' "notices": []}\n'
 )
 
 

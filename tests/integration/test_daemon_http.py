@@ -93,7 +93,10 @@ def test_every_answer_has_a_version_and_a_length_and_is_not_for_keeping(
 def test_health_tells_versions_and_who_it_is(place: Place) -> None:
     """Enough to know whom one speaks to, and no secret."""
     document = ask(place.home, "GET", "/v1/health").json()
-    assert list(document) == ["version", "protocol", "pid", "started_at", "socket", "vault"]
+    assert list(document) == [
+        "version", "protocol", "pid", "started_at", "socket", "vault",
+        "resident_bytes", "open_descriptors",
+    ]  # fmt: skip
     assert document["version"] == __version__
     assert document["protocol"] == 1
     assert document["pid"] == place.home.daemon_pid()
@@ -105,22 +108,26 @@ def test_the_status_document_keeps_its_shape(place: Place) -> None:
     """Programs read it by these names."""
     answer = ask(place.home, "GET", "/v1/status")
     document = answer.json()
-    assert list(document) == ["version", "daemon", "default_profile", "identities", "profiles"]
+    assert list(document) == [
+        "version", "daemon", "default_profile", "identities", "profiles", "notices",
+    ]  # fmt: skip
     assert document["version"] == 1
     assert list(document["daemon"]) == [
         "version", "protocol", "pid", "started_at", "socket", "vault",
+        "resident_bytes", "open_descriptors",
         "vault_detail", "ledger_error", "config", "config_error",
     ]  # fmt: skip
     (identity,) = document["identities"]
     assert list(identity) == [
         "name", "source", "url", "subject", "wallet", "omni",
-        "session", "session_expires_at", "vault_error",
+        "session", "session_expires_at", "clock_skew_seconds", "vault_error",
     ]  # fmt: skip
     assert (identity["session"], identity["wallet"]) == ("live", ALICE.wallet)
     (profile,) = document["profiles"]
     assert list(profile) == [
         "name", "identity", "subject", "store", "role_arn", "bucket", "prefix",
-        "state", "key_ending", "expires_at", "expires_in_seconds", "refresh_at", "last_error",
+        "state", "key_ending", "expires_at", "expires_in_seconds", "refresh_at",
+        "clock_skew_seconds", "last_error",
     ]  # fmt: skip
     assert profile["state"] == "fresh"
     assert len(profile["key_ending"]) == 4

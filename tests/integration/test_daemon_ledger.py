@@ -145,6 +145,7 @@ def test_every_refusal_that_concerns_credentials_is_recorded(place: Place) -> No
     """By the code that the client was told."""
     place.broker.mint_mismade("without tags")
     place.through("GET credentials")
+    place.start_over()
     place.broker.mint_mismade("with another's wallet")
     place.through("POST runs")
     place.tables["profiles"]["data"] = place.sound_profile(expect_wallet=BOB.wallet)
@@ -167,6 +168,7 @@ def test_nothing_in_it_opens_anything(place: Place) -> None:
     place.sts.refuse_with(400, "InvalidIdentityToken", f"bad token {place.sessions[0]} secret-1")
     place.sts.refuse_with(400, "InvalidIdentityToken", f"bad token {place.sessions[0]} secret-1")
     assert not place.through("GET credentials").served
+    place.start_over()
     place.broker.answer_with(
         "/v1/mint-oidc-jwt", 400, {"error": "bad", "message": place.sessions[0]}
     )

@@ -22,5 +22,10 @@ class MovedClock:
         return self._seconds
 
     def move(self, by: timedelta) -> None:
+        """Time passes, whether the machine sleeps or not."""
         self._at += by
         self._seconds += by.total_seconds()
+
+    def set_wall(self, by: timedelta) -> None:
+        """Somebody sets the wall clock; or, back to front, the monotonic one was not running."""
+        self._at += by

@@ -95,6 +95,10 @@ class Place:
         """Writes `tables` as the configuration."""
         self.home.configure(render_toml(self.tables))
 
+    def start_over(self) -> None:
+        """The daemon forgets what failed: a configuration that has changed may mend it."""
+        self.configure()
+
     def log_in(self, user: User = ALICE, *, identity: str = "me", **options: Any) -> str:
         """Logs in with a fresh session of `user`; returns its JWT."""
         session = self.broker.session_jwt(user, **options)

@@ -8,6 +8,7 @@ from typing import Any
 
 from agentkeys.config import BrokerIdentity, Profile, Store
 from agentkeys.leases import Lease
+from agentkeys.leases.schedule import next_refresh
 from agentkeys.models import Confinement, RoleArn, TemporaryCredentials
 from agentkeys.secret import Secret
 from agentkeys.stores import SEAWEEDFS
@@ -46,7 +47,7 @@ def a_lease(
     lifetime: timedelta = timedelta(hours=1),
     number: int = 1,
 ) -> Lease:
-    """A lease of `user`; `number` makes it different from others."""
+    """A lease of `user`, for a MovedClock; `number` makes it different from others."""
     claims = web_identity_claims(user, at=minted_at)
     return Lease(
         credentials=TemporaryCredentials(
@@ -56,6 +57,9 @@ def a_lease(
             expires_at=minted_at + lifetime,
         ),
         minted_at=minted_at,
+        refresh_at=minted_at + next_refresh(lifetime, 0.5),
+        skew=timedelta(0),
+        deadline=(minted_at + lifetime - SAMPLE_NOW).total_seconds(),
         role_session_name=f"agentkeys-{user.subject[:24]}-{int(minted_at.timestamp())}",
         subject=claims["sub"],
         claims={name: value for name, value in claims.items() if isinstance(value, str)},

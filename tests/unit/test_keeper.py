@@ -12,6 +12,7 @@ from agentkeys.errors import LoginRequired, VaultError, VaultLocked, VaultUnavai
 from agentkeys.keeper import Keeper
 from agentkeys.kept import Kept, decode_kept, encode_kept
 from agentkeys.secret import Secret
+from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession, parse_broker_session
 from tests.fakes.vault import FragileVault
 from tests.support.moved_clock import MovedClock
@@ -39,7 +40,16 @@ class Place:
 
     def another(self) -> Keeper:
         """The keeper of a restarted daemon."""
-        return Keeper(identity="me", account=ACCOUNT, vault=self.vault, clock=self.clock)
+        return self.of("me", ACCOUNT)
+
+    def of(self, identity: str, account: str) -> Keeper:
+        return Keeper(
+            identity=identity,
+            account=account,
+            vault=self.vault,
+            clock=self.clock,
+            times=ServerTimes(clock=self.clock),
+        )
 
     def is_refused(self) -> bool:
         return self.keeper.is_refused
@@ -50,7 +60,7 @@ class Place:
     async def kept(self) -> Kept | None:
         """What the vault holds; None when it has no entry."""
         blob = await self.vault.load(ACCOUNT)
-        return decode_kept(blob, now=self.clock.now()) if blob else None
+        return decode_kept(blob, clock=self.clock) if blob else None
 
 
 def play(story: Callable[[Place], Awaitable[None]]) -> None:
@@ -371,7 +381,7 @@ def test_identities_do_not_share_entries() -> None:
     """Each has an account of its own."""
 
     async def story(place: Place) -> None:
-        other = Keeper(identity="you", account="you", vault=place.vault, clock=place.clock)
+        other = place.of("you", "you")
         await place.keeper.keep_session(session_of(ALICE))
         await other.keep_session(session_of(BOB))
         assert await place.another().session() == session_of(ALICE)

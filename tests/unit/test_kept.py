@@ -16,7 +16,7 @@ from agentkeys.leases import Lease
 from agentkeys.models import TemporaryCredentials
 from agentkeys.secret import Secret
 from agentkeys.sessions import parse_broker_session
-from tests.support.moved_clock import SAMPLE_NOW
+from tests.support.moved_clock import SAMPLE_NOW, MovedClock
 from tests.support.profiles import a_lease
 from tests.support.tokens import BOB, CAROL, ISSUER, session_jwt
 
@@ -26,7 +26,7 @@ TEXTS = st.text(st.characters(codec="utf-8"))
 
 
 def read(blob: str | None) -> Kept:
-    return decode_kept(None if blob is None else Secret(blob), now=SAMPLE_NOW)
+    return decode_kept(None if blob is None else Secret(blob), clock=MovedClock())
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def read(blob: str | None) -> Kept:
 )
 def test_what_is_written_is_read_again(kept: Kept) -> None:
     """Whole."""
-    assert decode_kept(encode_kept(kept), now=SAMPLE_NOW) == kept
+    assert decode_kept(encode_kept(kept), clock=MovedClock()) == kept
 
 
 @given(
@@ -61,26 +61,30 @@ def test_every_lease_survives(claims: dict[str, str], text: str, expires_at: dat
             text, Secret(text), Secret(text), expires_at.replace(microsecond=0)
         ),
         minted_at=SAMPLE_NOW,
+        refresh_at=SAMPLE_NOW,
+        skew=timedelta(0),
+        deadline=0.0,
         role_session_name=text,
         subject=text,
         claims=claims,
         sts_request_id=text,
     )
     kept = Kept(None, {text: lease})
-    assert decode_kept(encode_kept(kept), now=SAMPLE_NOW) == kept
+    assert decode_kept(encode_kept(kept), clock=MovedClock()) == kept
 
 
 def test_an_expiration_is_never_read_later_than_it_is() -> None:
     """Fractions are cut off."""
     lease = a_lease(lifetime=timedelta(minutes=5, microseconds=999_999))
-    kept = decode_kept(encode_kept(Kept(None, {"a": lease})), now=SAMPLE_NOW)
+    kept = decode_kept(encode_kept(Kept(None, {"a": lease})), clock=MovedClock())
     assert kept.leases["a"].credentials.expires_at == SAMPLE_NOW + timedelta(minutes=5)
 
 
 def test_expired_leases_are_left_behind() -> None:
     """An expired session is not: it says who was logged in."""
     kept = Kept(SESSION, {"old": a_lease(), "new": a_lease(lifetime=timedelta(hours=8))})
-    later = decode_kept(encode_kept(kept), now=SAMPLE_NOW + timedelta(hours=6))
+    clock = MovedClock(SAMPLE_NOW + timedelta(hours=6))
+    later = decode_kept(encode_kept(kept), clock=clock)
     assert set(later.leases) == {"new"}
     assert later.session == SESSION
 

@@ -10,12 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkeys.leases import Freshness, Lease, LeaseKey, assess, refresh_at
-from tests.support.moved_clock import SAMPLE_NOW
+from agentkeys.leases import Freshness, Lease, LeaseKey, assess
+from tests.support.moved_clock import SAMPLE_NOW, MovedClock
 from tests.support.profiles import a_lease
-
-SDK_WINDOW = timedelta(minutes=15)
-"""Below this SDKs ask again at every call."""
 
 LIFETIMES = st.timedeltas(timedelta(seconds=1), timedelta(hours=12))
 AGES = st.timedeltas(timedelta(0), timedelta(hours=13))
@@ -25,18 +22,23 @@ def living(lifetime: timedelta) -> Lease:
     return a_lease(minted_at=SAMPLE_NOW, lifetime=lifetime)
 
 
+def aged(by: timedelta) -> MovedClock:
+    clock = MovedClock()
+    clock.move(by)
+    return clock
+
+
 @pytest.mark.parametrize(
     ("lifetime", "minutes_left", "expected"),
     [
         pytest.param(60, 60, Freshness.FRESH, id="new"),
-        pytest.param(60, 20.01, Freshness.FRESH, id="just fresh"),
-        pytest.param(60, 20, Freshness.EARLY, id="time for the next one"),
+        pytest.param(60, 21.51, Freshness.FRESH, id="just fresh"),
+        pytest.param(60, 21.5, Freshness.EARLY, id="time for the next one"),
         pytest.param(60, 15.01, Freshness.EARLY, id="just outside of the SDKs' window"),
         pytest.param(60, 15, Freshness.DYING, id="in the SDKs' window"),
         pytest.param(60, 0.01, Freshness.DYING, id="nearly over"),
         pytest.param(60, 0, Freshness.OVER, id="over to the moment"),
         pytest.param(60, -5, Freshness.OVER, id="long over"),
-        pytest.param(720, 20.01, Freshness.FRESH, id="twelve hours"),
         pytest.param(30, 16, Freshness.EARLY, id="half an hour"),
         pytest.param(30, 15, Freshness.DYING, id="half an hour, in the window"),
         pytest.param(20, 15.01, Freshness.EARLY, id="the shortest that keeps out of the window"),
@@ -48,37 +50,7 @@ def living(lifetime: timedelta) -> Lease:
 def test_how_a_lease_stands(lifetime: float, minutes_left: float, expected: Freshness) -> None:
     """By what is left of it, and by how long it was to begin with."""
     lease = living(timedelta(minutes=lifetime))
-    now = lease.credentials.expires_at - timedelta(minutes=minutes_left)
-    assert assess(lease, now) is expected
-
-
-@given(LIFETIMES, AGES)
-def test_what_is_served_keeps_more_than_the_sdks_window(
-    lifetime: timedelta, age: timedelta
-) -> None:
-    """Wherever the store's session is long enough for that; else more than a quarter of it."""
-    lease = living(lifetime)
-    now = SAMPLE_NOW + age
-    if assess(lease, now) in (Freshness.FRESH, Freshness.EARLY):
-        left = lease.credentials.remaining(now)
-        assert left > timedelta(0)
-        assert left > (SDK_WINDOW if lifetime >= timedelta(minutes=20) else lifetime / 4)
-
-
-@given(LIFETIMES)
-def test_a_new_lease_is_fresh(lifetime: timedelta) -> None:
-    """Or two programs in a row would mint twice."""
-    assert assess(living(lifetime), SAMPLE_NOW) is Freshness.FRESH
-
-
-@given(LIFETIMES)
-def test_the_next_one_is_begun_before_it_is_needed(lifetime: timedelta) -> None:
-    """Of every lifetime some part is left in which a request does not have to wait for the mint."""
-    lease = living(lifetime)
-    at = refresh_at(lease)
-    assert SAMPLE_NOW < at < lease.credentials.expires_at
-    assert assess(lease, at) is Freshness.EARLY
-    assert assess(lease, at - timedelta(microseconds=2)) is Freshness.FRESH
+    assert assess(lease, aged(timedelta(minutes=lifetime - minutes_left))) is expected
 
 
 @given(LIFETIMES, AGES, AGES)
@@ -86,21 +58,36 @@ def test_a_lease_only_grows_older(lifetime: timedelta, age: timedelta, later: ti
     """Fresh, early, dying, over: in this order."""
     order = list(Freshness)
     lease = living(lifetime)
-    first, second = (order.index(assess(lease, SAMPLE_NOW + at)) for at in sorted((age, later)))
+    first, second = (order.index(assess(lease, aged(at))) for at in sorted((age, later)))
     assert first <= second
-
-
-@given(AGES)
-def test_over_means_expired_and_nothing_else(age: timedelta) -> None:
-    """What is still valid can be served while everything else is down."""
-    lease = living(timedelta(hours=1))
-    over = assess(lease, SAMPLE_NOW + age) is Freshness.OVER
-    assert over == (SAMPLE_NOW + age >= lease.credentials.expires_at)
 
 
 def test_the_lifetime_is_what_the_store_gave() -> None:
     """Whatever was asked."""
     assert living(timedelta(minutes=7)).lifetime == timedelta(minutes=7)
+
+
+# Clocks.
+
+
+@given(AGES, st.timedeltas(timedelta(hours=-20), timedelta(hours=20)))
+def test_no_clock_makes_a_lease_live_longer(age: timedelta, set_by: timedelta) -> None:
+    """Set back, or stood still while the machine slept: the other clock knows."""
+    lease = living(timedelta(hours=1))
+    clock = aged(age)
+    clock.set_wall(set_by)
+    assert lease.remaining(clock) <= timedelta(hours=1) - age
+    if set_by <= timedelta(0):
+        assert lease.remaining(clock) == timedelta(hours=1) - age
+
+
+@given(AGES, st.timedeltas(timedelta(hours=-20), timedelta(hours=20)))
+def test_a_clock_that_is_wrong_all_along_changes_nothing(age: timedelta, skew: timedelta) -> None:
+    """The store said at the mint how far its own is away."""
+    lease = replace(living(timedelta(hours=1)), skew=skew)
+    clock = aged(age)
+    clock.set_wall(-skew)
+    assert lease.remaining(clock) == timedelta(hours=1) - age
 
 
 KEY = LeaseKey(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,9 +83,7 @@ def test_every_text_is_a_known_confinement_or_refused(text: str) -> None:
     assert (confine.claim is not None) == (confine.kind == "claim")
 
 
-def test_credentials_count_down_and_show_an_ending_only() -> None:
-    """Negative once they are over."""
+def test_credentials_show_an_ending_only() -> None:
+    """Enough to tell two apart."""
     credentials = TemporaryCredentials("ASIA000000000000WXYZ", Secret("s"), Secret("t"), SAMPLE_NOW)
     assert credentials.key_ending == "WXYZ"
-    assert credentials.remaining(SAMPLE_NOW - timedelta(minutes=1)) == timedelta(minutes=1)
-    assert credentials.remaining(SAMPLE_NOW + timedelta(minutes=1)) == timedelta(minutes=-1)

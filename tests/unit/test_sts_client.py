@@ -51,7 +51,7 @@ def test_a_token_becomes_credentials(store: StoreKind) -> None:
     with FakeSts(store.name) as sts:
         role = assume(sts.url, store=store)
     assert role.credentials.session_token == Secret("session-1")
-    left = role.credentials.remaining(datetime.now(UTC))
+    left = role.credentials.expires_at - datetime.now(UTC)
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
     [sent] = sts.requests
     assert (sent.method, sent.path) == ("POST", "/")
@@ -63,7 +63,7 @@ def test_the_store_s_expiration_counts_and_not_what_was_asked() -> None:
     """A store may shorten a session without a word."""
     with FakeSts("seaweedfs", longest=timedelta(seconds=6)) as sts:
         role = assume(sts.url)
-    assert role.credentials.remaining(datetime.now(UTC)) <= timedelta(seconds=6)
+    assert role.credentials.expires_at - datetime.now(UTC) <= timedelta(seconds=6)
 
 
 def test_a_busy_store_is_asked_once() -> None:
@@ -129,12 +129,33 @@ def test_every_answer_measures_the_clocks() -> None:
         ours = MovedClock()
         transport = Transport(clock=ours)
         client = StsClient(transport=transport, clock=ours, store=SEAWEEDFS, endpoint=url)
-        before = client.skew
+        before = transport.times.skew(url)
         with pytest.raises(StsRefused):
             await client.assume_role_with_web_identity(REQUEST)
         await transport.aclose()
-        return before, client.skew
+        return before, transport.times.skew(url)
 
     with FakeSts("seaweedfs", clock=theirs) as sts:
         sts.refuse_with(403, "AccessDenied")
         assert asyncio.run(measure(sts.url)) == (None, timedelta(seconds=90))
+
+
+@pytest.mark.parametrize("hours", [-5, 0, 5])
+def test_credentials_come_with_the_store_s_clock(hours: int) -> None:
+    """What has expired by a clock of ours that is ahead is good by the store's own."""
+    theirs = MovedClock()
+    theirs.move(timedelta(hours=hours))
+
+    async def assumed(url: str) -> AssumedRole:
+        ours = MovedClock()
+        transport = Transport(clock=ours)
+        client = StsClient(transport=transport, clock=ours, store=SEAWEEDFS, endpoint=url)
+        try:
+            return await client.assume_role_with_web_identity(REQUEST)
+        finally:
+            await transport.aclose()
+
+    with FakeSts("seaweedfs", clock=theirs) as sts:
+        role = asyncio.run(assumed(sts.url))
+    assert role.skew == timedelta(hours=hours)
+    assert role.credentials.expires_at - theirs.now() == timedelta(hours=1)

@@ -23,6 +23,7 @@ from agentkeys.errors import (
 from agentkeys.keeper import Keeper
 from agentkeys.models import WebIdentityToken
 from agentkeys.secret import Secret
+from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession, parse_broker_session
 from agentkeys.tokens import TokenSource
 from agentkeys.tokens.broker import BrokerTokenSource
@@ -43,8 +44,11 @@ class Place:
         self.broker = broker
         self.clock = clock
         self.vault = FragileVault()
-        self.keeper = Keeper(identity="me", account="me", vault=self.vault, clock=clock)
-        self.source = BrokerTokenSource(broker=client, sessions=self.keeper, clock=clock)
+        times = ServerTimes(clock=clock)
+        self.keeper = Keeper(
+            identity="me", account="me", vault=self.vault, clock=clock, times=times
+        )
+        self.source = BrokerTokenSource(broker=client, sessions=self.keeper, times=times)
         self.logins = 0
 
     async def fetch(self, source: TokenSource | None = None) -> WebIdentityToken:

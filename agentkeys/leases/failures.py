@@ -1,0 +1,68 @@
+"""What failed lately: so that a storm of callers makes one call and hears one message."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from agentkeys.clock import Clock
+from agentkeys.errors import AgentkeysError
+from agentkeys.leases.schedule import retry_pause
+
+__all__ = ["FailureMemory"]
+
+LONGEST_WISH = timedelta(minutes=5)
+"""A server that wants to be left alone for longer is asked again after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    problem: AgentkeysError
+    until: float
+    in_a_row: int
+
+
+class FailureMemory:
+    """Remembers each failure for a while that grows with every further one."""
+
+    def __init__(self, *, clock: Clock, draw: Callable[[], float] = random.random) -> None:
+        self._clock = clock
+        self._draw = draw
+        self._failures: dict[Hashable, _Failure] = {}
+
+    def remember(self, what: Hashable, problem: AgentkeysError, *, left: timedelta) -> None:
+        """`left` is for how long there still is something to serve instead."""
+        before = self._failures.get(what)
+        in_a_row = before.in_a_row + 1 if before else 1
+        draw = self._draw()
+        wish = min(timedelta(seconds=problem.retry_after or 0), LONGEST_WISH) * (1 + draw / 4)
+        pause = max(wish, retry_pause(left, in_a_row, draw))
+        until = self._clock.monotonic() + pause.total_seconds()
+        self._failures[what] = _Failure(problem, until, in_a_row)
+
+    def recall(self, what: Hashable) -> AgentkeysError | None:
+        """Why it is not to be tried now; None when it may be tried."""
+        failure = self._failures.get(what)
+        if failure is None or failure.until <= self._clock.monotonic():
+            return None
+        return failure.problem
+
+    def pause(self, what: Hashable) -> timedelta:
+        """How long it is not to be tried; zero when it may be tried."""
+        failure = self._failures.get(what)
+        left = failure.until - self._clock.monotonic() if failure else 0.0
+        return timedelta(seconds=max(0.0, left))
+
+    def has_failed(self, what: Hashable) -> bool:
+        """Whether the latest attempt failed, however long ago."""
+        return what in self._failures
+
+    def forget(self, what: Hashable) -> None:
+        """It went well."""
+        self._failures.pop(what, None)
+
+    def forget_all(self) -> None:
+        """Something has changed that may make all the difference."""
+        self._failures.clear()

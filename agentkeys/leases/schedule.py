@@ -1,0 +1,88 @@
+"""When a lease is refreshed: pure functions of how long it lives, what is left, and one draw.
+
+A draw is a number from 0 up to 1; every function gives what it would for that throw of the dice.
+Times are ages of the lease or durations, never times of day.
+
+Daemons that start in the same second must not ask a broker in the same second ever after. So the
+first refresh of a lease falls anywhere in its early life, distributed as in a fleet that has been
+running for long (the equilibrium of the renewal process whose intervals `next_refresh` draws); from
+then on a fleet is in balance, and each daemon goes on at its own pace, late in each lease's life.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import sqrt
+
+__all__ = [
+    "SDK_WINDOW",
+    "SHORTEST",
+    "dying_below",
+    "first_refresh",
+    "latest_refresh",
+    "next_refresh",
+    "retry_pause",
+]
+
+SDK_WINDOW = timedelta(minutes=15)
+"""Below this, SDKs of the botocore family ask again at every call."""
+
+SHORTEST = timedelta(minutes=20)
+"""The shortest session of which what is served can keep more than the SDKs' window.
+
+One barely longer than the window would be minted anew every minute.
+"""
+
+MARGIN = timedelta(minutes=1)
+"""How much earlier than needed a refresh is due: looking and minting take their time as well."""
+
+EARLIEST_PART = 0.75
+"""How far towards the latest moment a refresh waits at least, once a fleet is in balance."""
+
+LONGEST_PAUSE = timedelta(seconds=30)
+"""Between attempts while somebody waits and nothing is held."""
+
+LONGEST_LEFT = timedelta(minutes=20)
+"""Of a lease with more left than this, attempts are as far apart as of this much."""
+
+
+def dying_below(lifetime: timedelta) -> timedelta:
+    """With this much left, or less, a request waits for the next lease for a moment."""
+    return SDK_WINDOW if lifetime >= SHORTEST else lifetime / 4
+
+
+def latest_refresh(lifetime: timedelta) -> timedelta:
+    """The age by which a lease has to be refreshed: 44 minutes of an hour."""
+    dying_at = lifetime - dying_below(lifetime)
+    return dying_at - min(MARGIN, dying_at / 8)
+
+
+def next_refresh(lifetime: timedelta, draw: float) -> timedelta:
+    """The age at which a lease that was minted on schedule is refreshed: 33 to 44 of 60 minutes."""
+    latest = latest_refresh(lifetime)
+    return latest * (EARLIEST_PART + (1 - EARLIEST_PART) * draw)
+
+
+def first_refresh(lifetime: timedelta, draw: float) -> timedelta:
+    """The age at which any other lease is refreshed: 0 to 44 of 60 minutes.
+
+    That is a lease minted because somebody asked, or after a failure, or too late: at a moment
+    that it may share with a whole fleet.
+    """
+    latest = latest_refresh(lifetime)
+    mean = (1 + EARLIEST_PART) / 2
+    if draw <= EARLIEST_PART / mean:
+        return latest * mean * draw
+    # The distribution's thin end, inverted: intervals longer than the shortest get rarer.
+    return latest * (1 - sqrt(2 * mean * (1 - EARLIEST_PART) * (1 - draw)))
+
+
+def retry_pause(left: timedelta, failures: int, draw: float) -> timedelta:
+    """How long to leave broker and store alone after the latest of `failures` failures in a row.
+
+    A quarter to a half of what is left of the lease, ten minutes at most, so that a fleet comes
+    back from an outage over minutes and not in one second; where little or nothing is left, 2 s
+    growing to 30 s.
+    """
+    growing = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(failures, 8)))
+    return max(growing * (0.75 + draw / 4), min(left, LONGEST_LEFT) * (0.25 + draw / 4))
