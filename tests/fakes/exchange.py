@@ -18,7 +18,8 @@ __all__ = ["FakeExchange"]
 class FakeExchange:
     """Gives credentials for as long as asked, or `longest` where that is less.
 
-    `problems` are raised first, one for each call. While `open` is not set, calls wait.
+    `problems` are raised first, one for each call. While `open` is not set, calls wait. Its own
+    clock is `ahead` of ours, and its answers tell that it is `told_ahead`.
     """
 
     def __init__(self, *, clock: Clock, longest: timedelta = timedelta.max) -> None:
@@ -28,6 +29,8 @@ class FakeExchange:
         self.longest = longest
         self.open = asyncio.Event()
         self.open.set()
+        self.ahead = timedelta(0)
+        self.told_ahead: timedelta | None = None
         self._clock = clock
         self._arrivals = asyncio.Condition()
 
@@ -57,9 +60,10 @@ class FakeExchange:
                 access_key_id=f"ASIA{number:016d}",
                 secret_access_key=Secret(f"secret-{number}"),
                 session_token=Secret(f"session-{number}"),
-                expires_at=self._clock.now() + lifetime,
+                expires_at=self._clock.now() + self.ahead + lifetime,
             ),
             request_id=f"request-{number}",
             subject=None,
             packed_policy_percent=None,
+            skew=self.told_ahead,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from agentkeys.clock import SystemClock
+
 # When the sample bodies are set.
 SAMPLE_NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -29,3 +31,13 @@ class MovedClock:
     def set_wall(self, by: timedelta) -> None:
         """Somebody sets the wall clock; or, back to front, the monotonic one was not running."""
         self._at += by
+
+
+class WrongClock(SystemClock):
+    """Runs as the machine's own does, but `ahead` of it."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
