@@ -15,6 +15,12 @@ from agentkeys.leases.failures import FailureMemory
 from agentkeys.leases.flights import Flights
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
 from agentkeys.leases.minting import Exchange, Minter, check_expected
+from agentkeys.leases.schedule import (
+    Plan,
+    first_refresh,
+    next_refresh,
+    refresh_after_failure,
+)
 from agentkeys.leases.uses import Uses
 from agentkeys.tokens import TokenSource
 
@@ -213,11 +219,10 @@ class LeaseCache:
     async def _mint(
         self, flights: _Flights, flight: _Flight, profile: Profile, exchange: Exchange
     ) -> Lease:
-        key = flight[0]
-        on_schedule = self._is_on_schedule(flight)
+        key, plan = flight[0], self._plan(flight)
         try:
             lease = await self._minter.mint(
-                profile, self._source, exchange, subject=key.subject, on_schedule=on_schedule
+                profile, self._source, exchange, subject=key.subject, plan=plan
             )
             await self._check_still(key, profile)
         except AgentkeysError as problem:
@@ -231,11 +236,15 @@ class LeaseCache:
         self._report(profile, lease)
         return lease
 
-    def _is_on_schedule(self, flight: _Flight) -> bool:
+    def _plan(self, flight: _Flight) -> Plan:
+        """When the lease that is minted now is to be refreshed; others may be minting with us."""
         held = self._holder.held_leases.get(flight[0].digest())
-        if held is None or self._failures.has_failed(flight):
-            return False
-        return -PUNCTUAL < held.refresh_in(self._clock) <= timedelta(0)
+        if held is None or assess(held, self._clock) is Freshness.OVER:
+            return first_refresh
+        if self._failures.has_failed(flight):
+            return refresh_after_failure
+        is_punctual = -PUNCTUAL < held.refresh_in(self._clock) <= timedelta(0)
+        return next_refresh if is_punctual else first_refresh
 
     def _left(self, key: LeaseKey) -> timedelta:
         """How long there still is something to serve."""

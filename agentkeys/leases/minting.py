@@ -22,7 +22,7 @@ from agentkeys.errors import (
     WrongIdentity,
 )
 from agentkeys.leases.lease import Lease
-from agentkeys.leases.schedule import first_refresh, next_refresh
+from agentkeys.leases.schedule import Plan, first_refresh
 from agentkeys.models import AssumedRole, WebIdentityToken
 from agentkeys.server_times import MATTERS, NOISE
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
@@ -70,12 +70,12 @@ class Minter:
         exchange: Exchange,
         *,
         subject: str,
-        on_schedule: bool = False,
+        plan: Plan = first_refresh,
     ) -> Lease:
         """Credentials for `profile`, confined as it says, or an error and no credentials at all.
 
-        `subject` is the source's word for whom they must be for. `on_schedule` is a refresh that
-        happened when it was planned, not one that a whole fleet may be doing just now.
+        `subject` is the source's word for whom they must be for; `plan` says when they are to be
+        refreshed.
 
         Raises TokenError, StsError and their leaves, VaultError, DaemonTimeout.
         """
@@ -87,7 +87,7 @@ class Minter:
                 f"no credentials for {profile.name} within {MINT_LIMIT.seconds} s",
                 hint="check that broker and store are up, then try again",
             ) from None
-        return self._lease(minted, profile, next_refresh if on_schedule else first_refresh)
+        return self._lease(minted, profile, plan)
 
     async def _mint(
         self, profile: Profile, source: TokenSource, exchange: Exchange, subject: str
@@ -147,9 +147,7 @@ class Minter:
         asked = problem.retry_after
         return asked if asked is not None else 0.2 * 4**retry * (0.5 + self._jitter())
 
-    def _lease(
-        self, minted: _Minted, profile: Profile, refresh: Callable[[timedelta, float], timedelta]
-    ) -> Lease:
+    def _lease(self, minted: _Minted, profile: Profile, plan: Plan) -> Lease:
         role, now = minted.role, self._clock.now()
         expires_at = role.credentials.expires_at
         skew = _believed_skew(role, profile.duration, now)
@@ -158,7 +156,7 @@ class Minter:
         return Lease(
             credentials=role.credentials,
             minted_at=minted_at,
-            refresh_at=minted_at + refresh(expires_at - minted_at, self._jitter()),
+            refresh_at=minted_at + plan(expires_at - minted_at, self._jitter()),
             skew=skew,
             deadline=self._clock.monotonic() + (expires_at - (now + skew)).total_seconds(),
             role_session_name=minted.role_session_name,

@@ -32,8 +32,8 @@ def aged(by: timedelta) -> MovedClock:
     ("lifetime", "minutes_left", "expected"),
     [
         pytest.param(60, 60, Freshness.FRESH, id="new"),
-        pytest.param(60, 21.51, Freshness.FRESH, id="just fresh"),
-        pytest.param(60, 21.5, Freshness.EARLY, id="time for the next one"),
+        pytest.param(60, 24.81, Freshness.FRESH, id="just fresh"),
+        pytest.param(60, 24.8, Freshness.EARLY, id="time for the next one"),
         pytest.param(60, 15.01, Freshness.EARLY, id="just outside of the SDKs' window"),
         pytest.param(60, 15, Freshness.DYING, id="in the SDKs' window"),
         pytest.param(60, 0.01, Freshness.DYING, id="nearly over"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,10 +11,12 @@ from hypothesis import strategies as st
 
 from agentkeys.leases.schedule import (
     SHORTEST,
+    Plan,
     dying_below,
     first_refresh,
     latest_refresh,
     next_refresh,
+    refresh_after_failure,
     retry_pause,
 )
 
@@ -23,11 +24,10 @@ SDK_WINDOW = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
 LIFETIMES = st.timedeltas(timedelta(seconds=1), timedelta(hours=36))
 DRAWS = st.floats(0, 1, exclude_max=True)
-Plan = Callable[[timedelta, float], timedelta]
-both_plans = pytest.mark.parametrize("plan", [first_refresh, next_refresh])
+all_plans = pytest.mark.parametrize("plan", [first_refresh, next_refresh, refresh_after_failure])
 
 
-@both_plans
+@all_plans
 @given(lifetime=LIFETIMES, draw=DRAWS)
 def test_what_is_served_keeps_more_than_the_sdks_window(
     plan: Plan, lifetime: timedelta, draw: float
@@ -38,7 +38,7 @@ def test_what_is_served_keeps_more_than_the_sdks_window(
     assert left > (SDK_WINDOW if lifetime >= SHORTEST else lifetime / 4)
 
 
-@both_plans
+@all_plans
 @given(lifetime=LIFETIMES, draw=DRAWS)
 def test_a_refresh_is_never_planned_for_the_past_or_too_late(
     plan: Plan, lifetime: timedelta, draw: float
@@ -47,7 +47,7 @@ def test_a_refresh_is_never_planned_for_the_past_or_too_late(
     assert timedelta(0) <= plan(lifetime, draw) <= latest_refresh(lifetime)
 
 
-@both_plans
+@all_plans
 @given(lifetime=LIFETIMES, draws=st.lists(DRAWS, min_size=2, max_size=2))
 def test_a_higher_throw_means_later(plan: Plan, lifetime: timedelta, draws: list[float]) -> None:
     """The plan is a distribution's inverse: equally likely moments for equally likely throws."""
@@ -56,11 +56,13 @@ def test_a_higher_throw_means_later(plan: Plan, lifetime: timedelta, draws: list
 
 
 def test_the_moments_of_an_hour() -> None:
-    """0 to 44 minutes at first, 33 to 44 ever after."""
+    """0 to 44 minutes at first, 26 to 44 ever after, 11 to 44 after a failure."""
     assert latest_refresh(HOUR) == timedelta(minutes=44)
     assert first_refresh(HOUR, 0) == timedelta(0)
     assert first_refresh(HOUR, 1) == timedelta(minutes=44)
-    assert next_refresh(HOUR, 0) == timedelta(minutes=33)
+    assert refresh_after_failure(HOUR, 0) == timedelta(minutes=11)
+    assert refresh_after_failure(HOUR, 1) == timedelta(minutes=44)
+    assert next_refresh(HOUR, 0) == timedelta(minutes=26.4)
     assert next_refresh(HOUR, 1) == timedelta(minutes=44)
 
 
