@@ -21,6 +21,10 @@ from agentkeys.vault import Vault
 __all__ = ["Keeper"]
 
 
+WRITE_AGAIN = 10.0
+"""Seconds before a write that failed is tried again, when somebody asks for something."""
+
+
 class Keeper:
     """Holds one identity's session and leases.
 
@@ -45,6 +49,7 @@ class Keeper:
         self._loading = asyncio.Lock()
         self._writing = asyncio.Lock()
         self._writes: set[asyncio.Task[None]] = set()
+        self._write_again_at = 0.0
 
     @property
     def held_session(self) -> BrokerSession | None:
@@ -70,6 +75,7 @@ class Keeper:
         """Reads the vault, once; raises VaultError while that is impossible."""
         async with self._loading:
             if self._loaded:
+                self._mend()
                 return
             blob = await self._vault.load(self._account)
             if not self._loaded:
@@ -119,14 +125,17 @@ class Keeper:
         self._leases.clear()
         self._loaded = True
         async with self._writing:
-            await self._vault.delete(self._account)
+            try:
+                await self._vault.delete(self._account)
+            except VaultError as problem:
+                self._failed(problem)
+                raise
+            self.trouble = None
 
     def keep_lease(self, digest: str, lease: Lease) -> None:
         """Keeps a lease; it is served at once and written behind."""
         self._leases[digest] = lease
-        task = asyncio.get_running_loop().create_task(self._write())
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        self._begin_write()
 
     async def drop_leases(self, digests: Collection[str] | None) -> None:
         """Drops the leases under `digests`, or all; raises VaultError if they stay in the vault."""
@@ -137,8 +146,22 @@ class Keeper:
             raise self.trouble
 
     async def flush(self) -> None:
-        """Waits for writes under way."""
+        """Waits for writes under way, and tries once more what has failed."""
         await asyncio.gather(*self._writes)
+        if self.trouble is not None:
+            await self._write()
+
+    def _begin_write(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._write())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    def _mend(self) -> None:
+        """Whoever asks for anything has a write that failed tried again, now and then."""
+        if self.trouble is None or self._writes:
+            return
+        if self._clock.monotonic() >= self._write_again_at:
+            self._begin_write()
 
     async def _write(self) -> None:
         async with self._writing:
@@ -150,9 +173,13 @@ class Keeper:
             try:
                 await self._save(Kept(self._session, self._leases))
             except VaultError as problem:
-                self.trouble = problem
+                self._failed(problem)
             else:
                 self.trouble = None
+
+    def _failed(self, problem: VaultError) -> None:
+        self.trouble = problem
+        self._write_again_at = self._clock.monotonic() + WRITE_AGAIN
 
     async def _save(self, kept: Kept) -> None:
         if kept.session or kept.leases:

@@ -1,12 +1,15 @@
 """Where sessions and leases are kept, so that a restarted daemon serves at once.
 
 A vault keeps one blob per account. It is the OS keyring (`keyring_vault`) or, where there is
-none, the daemon's own memory (`memory`); `open_vault` picks. Nothing here imports the keyring
-library: that happens in a process of its own (`helper`), because a keyring may block for ever.
+none, the daemon's own memory (`memory`); `open_vault` picks, and `settling` changes to memory
+when it only shows later that there is no keyring. The keyring library is imported in a process of
+its own alone (`helper`, with `entries`, `chunks` and `backends`), because a keyring may block for
+ever.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,10 +53,15 @@ class Vault(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenedVault:
-    """A vault and a sentence for people: where things are kept and what is lost, if anything."""
+    """A vault, and what people are told of it."""
 
     vault: Vault
-    detail: str
+    tell: Callable[[], str]
+
+    @property
+    def detail(self) -> str:
+        """One sentence, true now: where things are kept and what is lost, if anything."""
+        return self.tell()
 
 
 def __getattr__(name: str) -> Any:

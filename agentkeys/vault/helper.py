@@ -1,8 +1,9 @@
 """The process that talks to the OS keyring, so that the daemon never waits for one.
 
-It reads one request a line from its standard input and answers each with a line. It ends when
-the input does, that is, when the daemon has gone; a call that blocks is ended by the daemon or,
-should that be gone as well, by an alarm.
+It reads one request a line from its standard input and answers each with a line; before that
+comes a sign of life for each step that the keyring has done. It ends when the input does, that
+is, when the daemon has gone, and finishes what it is at. A call that blocks is ended by the daemon
+or, should that be gone as well, by an alarm.
 """
 
 from __future__ import annotations
@@ -13,26 +14,27 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import BinaryIO
 
-from keyring.backend import KeyringBackend
-from keyring.errors import KeyringError, KeyringLocked, PasswordDeleteError
+from keyring.errors import KeyringError, KeyringLocked
 
-from agentkeys.vault.backends import NoCollection, find_backend
+from agentkeys.vault.backends import Found, NoCollection, find_backend
+from agentkeys.vault.chunks import ChunkedEntries
+from agentkeys.vault.entries import KeyringEntries
 
 __all__ = ["Desk", "main"]
 
-Found = tuple[str, KeyringBackend]
+Find = Callable[[str | None], Found | None]
 
-_SERVICE = "agentkeys-daemon"
 _LAST_RESORT = 30  # seconds
 
 
-def main() -> None:
+def main(*, find: Find = find_backend) -> None:
     answers = _claim_stdout()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _write(answers, {"ready": True})
-    desk = Desk()
+    desk = Desk(find=find, working=lambda: _give_sign_of_life(answers))
     for line in sys.stdin.buffer:
         # The default action of SIGALRM ends the process, whatever foreign code it is stuck in.
         signal.alarm(_LAST_RESORT)
@@ -52,50 +54,56 @@ def _write(answers: BinaryIO, answer: dict[str, object]) -> None:
     answers.flush()
 
 
+def _give_sign_of_life(answers: BinaryIO) -> None:
+    # A daemon that was killed meanwhile still wants this saved.
+    with suppress(BrokenPipeError):
+        _write(answers, {"working": True})
+
+
 class Desk:
     """Answers requests, and finds the keyring at the first of them that meets one."""
 
-    def __init__(self, *, find: Callable[[str | None], Found | None] = find_backend) -> None:
+    def __init__(self, *, find: Find, working: Callable[[], None] = lambda: None) -> None:
+        """`working` is called after each step that the keyring has done."""
         self._find = find
-        self._found: Found | None = None
+        self._working = working
+        self._kind: str | None = None
+        self._entries: ChunkedEntries | None = None
 
     def answer(self, request: dict[str, str]) -> dict[str, object]:
         try:
-            return {"id": request["id"], **self._serve(request)}
+            outcome = self._serve(request)
         except Exception as error:  # noqa: BLE001 - backends let any error of any library through
-            return {"id": request["id"], **_refusal(error)}
+            outcome = _refusal(error)
+        return {"id": request["id"], "kind": self._kind, **outcome}
 
     def _serve(self, request: dict[str, str]) -> dict[str, object]:
-        self._found = self._found or self._find(request.get("kind"))
-        if self._found is None:
+        entries = self._entries or self._open(self._find(request.get("kind")))
+        if entries is None:
             return {"refused": "missing", "because": "no backend works here"}
-        kind, backend = self._found
-        return {"kind": kind, "blob": _VERBS[request["do"]](backend, request)}
+        return {"blob": _VERBS[request["do"]](entries, request)}
+
+    def _open(self, found: Found | None) -> ChunkedEntries | None:
+        if found is not None:
+            self._kind = found.kind
+            entries = KeyringEntries(found.keyring, working=self._working)
+            self._entries = ChunkedEntries(entries, largest=found.largest)
+        return self._entries
 
 
-def _load(backend: KeyringBackend, request: dict[str, str]) -> str | None:
-    try:
-        return backend.get_password(_SERVICE, request["account"])
-    except NoCollection:
-        return None
+def _load(entries: ChunkedEntries, request: dict[str, str]) -> str | None:
+    return entries.load(request["account"])
 
 
-def _save(backend: KeyringBackend, request: dict[str, str]) -> None:
-    backend.set_password(_SERVICE, request["account"], request["blob"])
+def _save(entries: ChunkedEntries, request: dict[str, str]) -> None:
+    entries.save(request["account"], request["blob"])
 
 
-def _delete(backend: KeyringBackend, request: dict[str, str]) -> None:
-    try:
-        backend.delete_password(_SERVICE, request["account"])
-    except NoCollection:
-        return
-    except PasswordDeleteError:
-        # Backends say "could not" and "was not there" in the same words.
-        if backend.get_password(_SERVICE, request["account"]) is not None:
-            raise
+def _delete(entries: ChunkedEntries, request: dict[str, str]) -> None:
+    entries.delete(request["account"])
 
 
-_VERBS: dict[str, Callable[[KeyringBackend, dict[str, str]], str | None]] = {
+_VERBS: dict[str, Callable[[ChunkedEntries, dict[str, str]], str | None]] = {
     "load": _load,
     "save": _save,
     "delete": _delete,

@@ -8,6 +8,7 @@ import json
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from typing import Self
 
@@ -37,26 +38,40 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The keyring did not; `reason` is missing, locked, homeless or failed."""
+    """The keyring did not; `reason` is missing, locked, homeless or failed.
+
+    `kind` is None where no keyring was found, or none that could be looked at.
+    """
 
     reason: str
     because: str
+    kind: str | None
 
 
 class HelperProcess:
-    """Speaks with one helper.
+    """Speaks with one helper, which raises TimeoutError once it gives no sign of life for `limit`.
 
-    Not for concurrent use. Whoever cancels a call, or sees HelperBroken, must `end` the helper.
+    Not for concurrent use. Whoever cancels a call, or sees TimeoutError or HelperBroken, must
+    `end` the helper.
     """
 
-    def __init__(self, process: Process, to: asyncio.StreamWriter, out: asyncio.StreamReader):
+    def __init__(
+        self,
+        process: Process,
+        to: asyncio.StreamWriter,
+        out: asyncio.StreamReader,
+        limit: timedelta,
+    ) -> None:
         self._process = process
         self._to = to
         self._out = out
+        self._limit = limit.total_seconds()
         self._ids = count(1)
 
     @classmethod
-    async def start(cls, command: Sequence[str], environment: Mapping[str, str]) -> Self:
+    async def start(
+        cls, command: Sequence[str], environment: Mapping[str, str], limit: timedelta
+    ) -> Self:
         """Starts a helper in a session of its own, so that no ^C reaches it; HelperBroken."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -72,7 +87,7 @@ class HelperProcess:
             raise HelperBroken(f"cannot start {command[0]}: {error.strerror}") from error
         assert process.stdin is not None  # noqa: S101 - these two tell mypy what PIPE means
         assert process.stdout is not None  # noqa: S101
-        return cls(process, process.stdin, process.stdout)
+        return cls(process, process.stdin, process.stdout, limit)
 
     async def wait_until_ready(self) -> None:
         """Returns once the helper has loaded what it needs, before it touches any keyring."""
@@ -89,7 +104,8 @@ class HelperProcess:
         if blob is not None:
             request["blob"] = blob.reveal()
         await self._write(request)
-        answer = await self._read()
+        while (answer := await self._read()) == {"working": True}:
+            pass
         if answer.get("id") != request["id"]:
             raise HelperBroken("it answered something that was not asked")
         return _parse(answer)
@@ -97,13 +113,17 @@ class HelperProcess:
     async def _write(self, request: dict[str, str]) -> None:
         try:
             self._to.write(json.dumps(request).encode() + b"\n")
-            await self._to.drain()
+            async with asyncio.timeout(self._limit):
+                await self._to.drain()
+        except TimeoutError:
+            raise  # it is an OSError too
         except OSError as error:
             raise HelperGone("it has ended") from error
 
     async def _read(self) -> dict[str, object]:
         try:
-            line = await self._out.readline()
+            async with asyncio.timeout(self._limit):
+                line = await self._out.readline()
         except ValueError as error:
             raise HelperBroken("its answer is endless") from error
         if not line.endswith(b"\n"):
@@ -129,7 +149,8 @@ class HelperProcess:
 def _parse(answer: dict[str, object]) -> Done | Refused:
     match answer:
         case {"refused": str(reason), "because": str(because)}:
-            return Refused(reason, because)
+            kind = answer.get("kind")
+            return Refused(reason, because, kind if isinstance(kind, str) else None)
         case {"kind": str(kind), "blob": str(blob)}:
             return Done(kind, Secret(blob))
         case {"kind": str(kind), "blob": None}:

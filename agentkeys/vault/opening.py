@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from agentkeys.errors import VaultError
 from agentkeys.vault import OpenedVault
-from agentkeys.vault.keyring_vault import HELPER, LIMIT, KeyringMissing, KeyringVault
+from agentkeys.vault.keyring_vault import HELPER, LIMIT, KeyringVault
 from agentkeys.vault.memory import MemoryVault
+from agentkeys.vault.settling import SettlingVault
+from agentkeys.vault.telling import in_memory
 
 __all__ = ["find_session_bus", "open_vault"]
 
 _SWITCHED_OFF = ("keyring.backends.null.Keyring", "keyring.backends.fail.Keyring")
-_NEVER_SAVED = "probe"
+
+PATIENCE = timedelta(seconds=1.5)
+"""With what else a daemon has to do before it serves, this keeps its start within three seconds."""
 
 
 async def open_vault(
@@ -27,12 +30,12 @@ async def open_vault(
     mode: Literal["auto", "memory"] = "auto",
     helper: Sequence[str] = HELPER,
     limit: timedelta = LIMIT,
+    patience: timedelta = PATIENCE,
 ) -> OpenedVault:
     """The OS keyring if this machine has one, memory otherwise; never raises a VaultError.
 
-    A keyring that is locked or silent stays the vault: its calls raise until it answers again,
-    since going on in memory would hide the lock and lose what is minted meanwhile. `helper` and
-    `limit` are KeyringVault's. Takes up to twice the limit.
+    Waits for a keyring's first answer no longer than `patience`. What is opened then is a keyring
+    until its answer shows that there is none. `helper` and `limit` are KeyringVault's.
     """
     if mode == "memory":
         return _in_memory("the keyring is not used, as asked")
@@ -40,23 +43,14 @@ async def open_vault(
         return _in_memory("PYTHON_KEYRING_BACKEND switches the OS keyring off")
     if sys.platform != "darwin" and find_session_bus(environment) is None:
         return _in_memory("no OS keyring answers here")
-    vault = KeyringVault(environment=_for_helper(environment), command=helper, limit=limit)
-    return await _probe(vault)
-
-
-async def _probe(vault: KeyringVault) -> OpenedVault:
-    try:
-        await vault.load(_NEVER_SAVED)
-    except KeyringMissing as error:
-        await vault.aclose()
-        return _in_memory(error.message)
-    except VaultError as error:
-        return OpenedVault(vault, f"{error.message}; it is asked again whenever it is needed")
-    return OpenedVault(vault, f"sessions and leases are kept in the OS keyring ({vault.kind})")
+    keyring = KeyringVault(environment=_for_helper(environment), command=helper, limit=limit)
+    vault = SettlingVault(keyring)
+    await vault.settle(patience=patience)
+    return OpenedVault(vault, lambda: vault.detail)
 
 
 def _in_memory(reason: str) -> OpenedVault:
-    return OpenedVault(MemoryVault(), f"{reason}, so sessions and leases end with the daemon")
+    return OpenedVault(MemoryVault(), lambda: in_memory(reason))
 
 
 def find_session_bus(environment: Mapping[str, str]) -> str | None:

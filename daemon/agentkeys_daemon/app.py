@@ -15,7 +15,7 @@ from agentkeys.audit import Ledger
 from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Identity, Profile
 from agentkeys.documents import DEFAULT_REGION, exec_variables
-from agentkeys.errors import AgentkeysError, LoginFailed
+from agentkeys.errors import AgentkeysError, LoginFailed, VaultError
 from agentkeys.leases import Lease, LeaseCache
 from agentkeys.secret import Secret
 from agentkeys.server_times import ServerTimes
@@ -98,7 +98,9 @@ class App:
     async def preload(self) -> None:
         """Reads what the vault keeps for every configured identity, so that status can tell."""
         for identity in self.config.identities.values():
-            await self.identities.keeper(identity).load()
+            # What fails here fails again, and is told, when a request needs it.
+            with suppress(AgentkeysError):
+                await self.identities.keeper(identity).load()
         self.changed.set()
 
     def refresh(self) -> timedelta | None:
@@ -144,8 +146,7 @@ class App:
             self.last_errors.pop(profile.name, None)
             self.records.forgot(profile, profile.identity, peer)
             return until
-        ends = [await self._forget_all(identity, peer) for identity in config.identities.values()]
-        return max((end for end in ends if end), default=None)
+        return await self._forget_each(config.identities.values(), peer)
 
     async def identify(self, identity: Identity) -> None:
         """Returns when it is known who is logged in; raises LoginRequired when nobody is."""
@@ -172,6 +173,9 @@ class App:
         """Forgets session and leases; returns until when what was handed out lives on."""
         keeper = self.identities.keeper(identity)
         live = self.identities.of(identity)
+        with suppress(VaultError):
+            # What an earlier daemon has handed out lives on as well.
+            await keeper.load()
         until = live.leases.handed_out_until()
         session = keeper.held_session
         self._start_over([live])
@@ -204,11 +208,20 @@ class App:
             return profile.store.sts_endpoint
         return sts_endpoint(profile.store.kind, profile.region or DEFAULT_REGION)
 
-    async def _forget_all(self, identity: Identity, peer: Peer) -> datetime | None:
-        until = await self.identities.of(identity).leases.forget(None)
-        self._forget_errors(identity)
-        self.records.forgot(None, identity, peer)
-        return until
+    async def _forget_each(self, identities: Iterable[Identity], peer: Peer) -> datetime | None:
+        """One whose vault fails keeps no other from being forgotten; it is told in the end."""
+        ends, failed = [], []
+        for identity in identities:
+            try:
+                ends.append(await self.identities.of(identity).leases.forget(None))
+            except VaultError as problem:
+                failed.append(problem)
+            else:
+                self._forget_errors(identity)
+                self.records.forgot(None, identity, peer)
+        if failed:
+            raise failed[0]
+        return max((end for end in ends if end), default=None)
 
     def _leases(self, profile: Profile) -> LeaseCache:
         return self.identities.of(profile.identity).leases

@@ -15,6 +15,9 @@ __all__ = ["VaultContract", "play"]
 
 T = TypeVar("T")
 
+SIZES = (10, 9_000, 3_000, 6_000, 10)
+"""Around the 2560 bytes that the smallest keyrings have for an entry."""
+
 
 def play(vault: Vault, story: Callable[[Vault], Awaitable[T]]) -> T:
     """Plays the story in an event loop of its own and closes the vault."""
@@ -48,6 +51,20 @@ class VaultContract:
             return await vault.load("me@lab")
 
         assert play(vault, story) == Secret("second")
+
+    def test_sizes_may_change(self, vault: Vault) -> None:
+        """Each save counts as a whole, and nothing of a longer one shines through."""
+        blobs = [Secret(letter * size) for letter, size in zip("abcde", SIZES, strict=True)]
+
+        async def story(vault: Vault) -> list[Secret | None]:
+            loaded = []
+            for blob in blobs:
+                await vault.save("me@lab", blob)
+                loaded.append(await vault.load("me@lab"))
+            await vault.delete("me@lab")
+            return [*loaded, await vault.load("me@lab")]
+
+        assert play(vault, story) == [*blobs, None]
 
     def test_an_unknown_account_is_absent(self, vault: Vault) -> None:
         """An account that was never saved loads as None, not as an error."""

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def main(folder: Path, *acts: str) -> None:
     if act == "mute":
         signal.pause()
     say({"ready": True} if act != "unready" else {"hello": "world"})
+    if act == "deaf":
+        signal.pause()
     for line in sys.stdin:
         PLAYS.get(act, refuse)(folder, act, json.loads(line))
 
@@ -58,11 +61,24 @@ def keep(file: Path, request: Request) -> str | None:
 
 
 def refuse(folder: Path, act: str, request: Request) -> None:
-    say({"id": request["id"], "refused": act, "because": "the test says so"})
+    kind = None if act in ("missing", "failed") else "secret-service"
+    say({"id": request["id"], "kind": kind, "refused": act, "because": "the test says so"})
+
+
+def work_in_steps(folder: Path, act: str, request: Request) -> None:
+    for _ in range(4):
+        time.sleep(0.7)
+        say({"working": True})
+    answer(folder, "answer", request)
 
 
 def answer_and_die(folder: Path, act: str, request: Request) -> None:
     answer(folder, act, request)
+    sys.exit(0)
+
+
+def refuse_and_die(folder: Path, act: str, request: Request) -> None:
+    refuse(folder, "locked", request)
     sys.exit(0)
 
 
@@ -92,10 +108,12 @@ PLAYS: dict[str, Callable[[Path, str, Request], object]] = {
     "answer": answer,
     "kwallet": answer,
     "gate": wait_at_the_gate,
+    "steps": work_in_steps,
     "surroundings": show_surroundings,
     "hang": lambda *_: signal.pause(),
     "die": lambda *_: sys.exit(1),
     "answer once": answer_and_die,
+    "locked once": refuse_and_die,
     "garbage": lambda *_: print("Gtk-WARNING: cannot open display", flush=True),
     "flood": lambda *_: print("x" * (1 << 22), flush=True),
     "a list": lambda *_: say([]),

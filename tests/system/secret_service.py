@@ -8,10 +8,16 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import secretstorage
-from jeepney import MatchRule, message_bus  # type: ignore[import-untyped]  # has no annotations
+from jeepney import (  # type: ignore[import-untyped]  # has no annotations
+    DBusAddress,
+    MatchRule,
+    MessageType,
+    message_bus,
+    new_method_call,
+)
 from jeepney.io.blocking import (  # type: ignore[import-untyped]
     DBusConnection,
     Proxy,
@@ -24,6 +30,8 @@ NEEDED = {"dbus-daemon": "dbus", "gnome-keyring-daemon": "gnome-keyring"}
 """Programs, and the Debian packages that bring them."""
 
 _NAME = "org.freedesktop.secrets"
+_SERVICE = "org.freedesktop.Secret.Service"
+_UNATTENDED = "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface"
 _PATIENCE = 30  # seconds
 # Without the machine's own service files: the bus must not start a keyring by itself.
 _BUS = """<busconfig>
@@ -51,10 +59,8 @@ class SecretService:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.resume()
-        for process in filter(None, (self._keyring, self._bus)):
-            process.kill()
-            process.wait()
+        self.stop_keyring()
+        _end(self._bus)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -80,10 +86,24 @@ class SecretService:
                 stdin.write((password or "").encode())
             _wait_for_keyring(bus)
 
+    def stop_keyring(self) -> None:
+        """The keyring is gone from the bus; what it keeps stays on disk, locked."""
+        if self._keyring is not None:
+            _end(self._keyring)
+            self._keyring = None
+
     def lock(self) -> None:
         """Locks the default collection, as a screen lock or a time-out would."""
         with self._connection() as bus:
             secretstorage.Collection(bus).lock()
+
+    def unlock(self, password: str) -> None:
+        """Unlocks the default collection, as its prompt would if somebody were there."""
+        with self._connection() as bus:
+            _, session = _call(bus, "OpenSession", "sv", "plain", ("s", ""))
+            secret = (session, b"", password.encode(), "text/plain")
+            collection = secretstorage.Collection(bus).collection_path
+            _call(bus, "UnlockWithMasterPassword", "o(oayays)", collection, secret)
 
     def pause(self) -> None:
         """The keyring stays where it is and answers nothing any more."""
@@ -92,6 +112,10 @@ class SecretService:
     def resume(self) -> None:
         """Takes a pause back."""
         self._signal_keyring(signal.SIGCONT)
+
+    def pause_bus(self) -> None:
+        """The whole session bus answers nothing any more."""
+        self._bus.send_signal(signal.SIGSTOP)
 
     def _signal_keyring(self, number: signal.Signals) -> None:
         if self._keyring is not None:
@@ -119,6 +143,21 @@ class SecretService:
     def _connection(self) -> Iterator[DBusConnection]:
         with open_dbus_connection(self.environment["DBUS_SESSION_BUS_ADDRESS"]) as connection:
             yield connection
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()  # a stopped process too
+    process.wait()
+
+
+def _call(bus: DBusConnection, method: str, signature: str, *arguments: object) -> Any:
+    """What the Secret Service, or GNOME Keyring's addition to it, answers."""
+    interface = _UNATTENDED if method == "UnlockWithMasterPassword" else _SERVICE
+    address = DBusAddress("/org/freedesktop/secrets", bus_name=_NAME, interface=interface)
+    call = new_method_call(address, method, signature, arguments)
+    answer = bus.send_and_get_reply(call, timeout=_PATIENCE)
+    assert answer.header.message_type is MessageType.method_return, answer.body
+    return answer.body
 
 
 def _wait_for_keyring(bus: DBusConnection) -> None:

@@ -38,6 +38,8 @@ def test_a_restarted_daemon_serves_what_was_kept(home: Home) -> None:
     first = home.succeed("agentkeys-credential-process")
     home.succeed("agentkeys", "daemon", "stop")
     assert home.succeed("agentkeys-credential-process") == first
+    home.succeed("agentkeys", "daemon", "restart")
+    assert home.succeed("agentkeys-credential-process") == first
     ledger = (home.state / "audit" / "ledger.jsonl").read_text()
     events = [json.loads(line)["event"] for line in ledger.splitlines()]
     assert (events.count("login"), events.count("mint")) == (1, 1)

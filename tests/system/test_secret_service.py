@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,11 @@ from tests.contracts.vault_suite import VaultContract, play
 from tests.system.secret_service import SecretService, missing_packages
 
 PATIENT = timedelta(seconds=30)
+SMALL = """
+from agentkeys.vault.backends import find_backend
+from agentkeys.vault.helper import main
+main(find=lambda kind: find_backend(kind)._replace(largest=2560))
+"""
 
 
 @pytest.fixture
@@ -43,6 +49,15 @@ class TestSecretService(VaultContract):
     @pytest.fixture
     def vault(self, keyring: SecretService) -> Vault:
         return vault_of(keyring)
+
+
+class TestSecretServiceInParts(VaultContract):
+    """As if an entry of it could not have more than 2560 bytes; each step has two seconds."""
+
+    @pytest.fixture
+    def vault(self, keyring: SecretService) -> Vault:
+        command = (sys.executable, "-I", "-c", SMALL)
+        return KeyringVault(environment=keyring.environment, command=command)
 
 
 async def load(vault: Vault) -> Secret | None:
@@ -94,6 +109,35 @@ def test_a_stopped_keyring_is_unavailable_until_it_goes_on(keyring: SecretServic
     assert play(vault_of(keyring, timedelta(seconds=2)), story) == Secret("s3cr3t")
 
 
+def test_an_unlocked_collection_is_used_again(keyring: SecretService) -> None:
+    """Through the same vault."""
+
+    async def story(vault: Vault) -> Secret | None:
+        await save(vault)
+        keyring.lock()
+        with pytest.raises(VaultLocked):
+            await load(vault)
+        keyring.unlock("pw")
+        return await load(vault)
+
+    assert play(vault_of(keyring), story) == Secret("s3cr3t")
+
+
+def test_a_keyring_that_was_restarted_is_used_again(keyring: SecretService) -> None:
+    """While it is gone every call fails, and none finds that there is nothing."""
+
+    async def story(vault: Vault) -> Secret | None:
+        await save(vault)
+        keyring.stop_keyring()
+        for call in (load(vault), save(vault), vault.delete("me@lab")):
+            with pytest.raises(VaultUnavailable):
+                await call
+        keyring.start_keyring(password="pw")
+        return await load(vault)
+
+    assert play(vault_of(keyring), story) == Secret("s3cr3t")
+
+
 def test_a_keyring_without_a_collection_is_empty_and_takes_nothing(bus: SecretService) -> None:
     """Where a person has yet to create a collection, loads find nothing and saves say so."""
     bus.start_keyring(password=None)
@@ -111,7 +155,7 @@ def opened(service: SecretService, limit: timedelta = PATIENT) -> OpenedVault:
     """What `open_vault` finds on this bus, closed again."""
 
     async def story() -> OpenedVault:
-        found = await open_vault(environment=service.environment, limit=limit)
+        found = await open_vault(environment=service.environment, limit=limit, patience=PATIENT)
         await found.vault.aclose()
         return found
 
@@ -129,15 +173,15 @@ def test_opening_a_locked_keyring_is_no_reason_for_memory(keyring: SecretService
     """The vault stays the keyring, and the detail says that it is locked."""
     keyring.lock()
     found = opened(keyring)
-    assert isinstance(found.vault, KeyringVault)
+    assert found.vault.kind == "secret-service"
     assert found.detail.startswith("the OS keyring is locked; ")
 
 
 def test_opening_a_stopped_keyring_is_no_reason_for_memory(keyring: SecretService) -> None:
-    """The probe gives up after the limit and leaves the question to later calls."""
+    """The first call gives up after the limit and leaves the question to later ones."""
     keyring.pause()
     found = opened(keyring, timedelta(seconds=2))
-    assert isinstance(found.vault, KeyringVault)
+    assert found.vault.kind == "keyring"
     assert found.detail.startswith("the OS keyring did not answer within 2 s; ")
 
 

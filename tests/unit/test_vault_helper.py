@@ -12,41 +12,21 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordDeleteError, PasswordSetError
 
-from agentkeys.vault.backends import NoCollection
+from agentkeys.vault.backends import Found, NoCollection
 from agentkeys.vault.helper import Desk
 from agentkeys.vault.keyring_vault import HELPER
+from tests.fakes.vault_keyring import ScriptedKeyring
+
+NOTHING_WORKS = {
+    "id": "1",
+    "kind": None,
+    "refused": "missing",
+    "because": "no backend works here",
+}
 
 
-class ScriptedKeyring(KeyringBackend):
-    """Keeps passwords in memory, and raises `error` instead if there is one."""
-
-    priority = -1
-
-    def __init__(self, error: Exception | None = None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # keyring leaves it unannotated
-        self.error = error
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        self._fail()
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self._fail()
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        self._fail()
-        if self.kept.pop((service, username), None) is None:
-            raise PasswordDeleteError("no such password")
-
-    def _fail(self) -> None:
-        if self.error is not None:
-            raise self.error
-
-
-def desk(keyring: KeyringBackend) -> Desk:
-    return Desk(find=lambda _kind: ("scripted", keyring))
+def desk(keyring: KeyringBackend, *, largest: int | None = None) -> Desk:
+    return Desk(find=lambda _kind: Found("scripted", keyring, largest))
 
 
 def request(verb: str, **fields: str) -> dict[str, str]:
@@ -81,19 +61,47 @@ def test_a_deletion_that_failed_is_told() -> None:
     assert at.answer(request("delete"))["refused"] == "failed"
 
 
-def test_locked_is_told_apart() -> None:
-    """A locked keyring has an answer of its own for every verb."""
-    at = desk(ScriptedKeyring(KeyringLocked("the default collection is locked")))
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (KeyringLocked("the default collection is locked"), "locked"),
+        (NoCollection("there is no default collection"), "homeless"),
+    ],
+)
+def test_locked_and_empty_keyrings_are_told_apart(error: Exception, refused: str) -> None:
+    """Each has an answer of its own for every verb, and it says which keyring that is."""
+    at = desk(ScriptedKeyring(error))
     for verb in ("load", "save", "delete"):
-        assert at.answer(request(verb, blob="s3cr3t"))["refused"] == "locked"
+        answer = at.answer(request(verb, blob="s3cr3t"))
+        assert (answer["kind"], answer["refused"]) == ("scripted", refused)
 
 
-def test_an_empty_keyring_holds_nothing_and_takes_nothing() -> None:
-    """Without a collection nothing can have been saved, and to save would need a person."""
-    at = desk(ScriptedKeyring(NoCollection("there is no default collection")))
-    assert at.answer(request("load"))["blob"] is None
-    assert at.answer(request("delete"))["blob"] is None
-    assert at.answer(request("save", blob="s3cr3t"))["refused"] == "homeless"
+def test_a_known_limit_is_kept_to() -> None:
+    """A keyring that says how much it takes is not asked for more."""
+    keyring = ScriptedKeyring()
+    at = desk(keyring, largest=1000)
+    at.answer(request("save", blob="k" * 3000))
+    assert {len(text) for text in keyring.kept.values() if text.startswith("k")} == {500}
+    assert at.answer(request("load"))["blob"] == "k" * 3000
+
+
+def test_every_step_is_a_sign_of_life() -> None:
+    """Many small steps are told apart from one that blocks."""
+    signs: list[None] = []
+    keyring = Found("scripted", ScriptedKeyring(), 1000)
+    at = Desk(find=lambda _kind: keyring, working=lambda: signs.append(None))
+    at.answer(request("save", blob="k" * 3000))
+    assert len(signs) > 6
+
+
+def test_a_bus_that_is_silent_says_nothing_about_keyrings() -> None:
+    """It is neither a missing keyring nor any certain one."""
+
+    def find(_kind: str | None) -> Found | None:
+        raise TimeoutError("the bus")
+
+    answer = Desk(find=find).answer(request("load"))
+    assert (answer["kind"], answer["refused"]) == (None, "failed")
 
 
 def test_a_keyring_s_error_is_passed_on() -> None:
@@ -101,6 +109,7 @@ def test_a_keyring_s_error_is_passed_on() -> None:
     at = desk(ScriptedKeyring(PasswordSetError("disk full")))
     assert at.answer(request("save", blob="s3cr3t")) == {
         "id": "1",
+        "kind": "scripted",
         "refused": "failed",
         "because": "PasswordSetError disk full",
     }
@@ -127,16 +136,13 @@ class TestTheProcess:
     def test_without_a_bus_every_keyring_is_missing(self) -> None:
         """A missing keyring is an answer, and the process lives on for the next request."""
         answers = run_helper(request("load"), request("load"), environment={})
-        missing = {"id": "1", "refused": "missing", "because": "no backend works here"}
-        assert answers == [{"ready": True}, missing, missing]
+        assert answers == [{"ready": True}, NOTHING_WORKS, NOTHING_WORKS]
 
     def test_a_dead_bus_is_a_missing_keyring(self, tmp_path: Path) -> None:
         """An address that a finished session left behind has no keyring behind it."""
         stale = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path / 'bus'}"}
         answers = run_helper(request("load"), environment=stale)
-        assert answers[1:] == [
-            {"id": "1", "refused": "missing", "because": "no backend works here"}
-        ]
+        assert answers[1:] == [NOTHING_WORKS]
 
     def test_no_configuration_can_make_it_a_file(self, tmp_path: Path) -> None:
         """Neither keyringrc nor the environment can slip in a backend that we do not trust."""
@@ -153,9 +159,7 @@ class TestTheProcess:
             "PYTHONPATH": str(tmp_path),
         }
         answers = run_helper(request("load"), environment=environment)
-        assert answers[1:] == [
-            {"id": "1", "refused": "missing", "because": "no backend works here"}
-        ]
+        assert answers[1:] == [NOTHING_WORKS]
 
 
 PLAIN_TEXT_KEYRING = """

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +19,7 @@ from agentkeys.errors import EXIT_USER_MUST_ACT, VaultError, VaultLocked, VaultU
 from agentkeys.secret import Secret
 from agentkeys.vault import Vault
 from agentkeys.vault.keyring_vault import KeyringVault
+from agentkeys.vault.telling import KeyringMissing
 from tests.contracts.vault_suite import VaultContract, play
 
 FAKE = Path(__file__).parents[1] / "fakes" / "vault_helper.py"
@@ -110,6 +112,16 @@ def test_silence_is_unavailable(stage: Stage, act: str) -> None:
     play(stage(act, limit=SHORT), story)
 
 
+def test_a_helper_that_does_not_even_listen_is_silent_too(stage: Stage) -> None:
+    """A blob that is larger than the pipe waits no longer than one that fits."""
+
+    async def story(vault: Vault) -> None:
+        with pytest.raises(VaultUnavailable, match="did not answer within 1 s"):
+            await vault.save("me@lab", Secret("é" * 50_000))
+
+    play(stage("deaf", limit=timedelta(seconds=1)), story)
+
+
 def test_a_keyring_that_answers_again_is_used_again(stage: Stage, tmp_path: Path) -> None:
     """After a time-out the helper is replaced, so the next call has its own chance."""
     first, second = play(stage("hang", "answer", limit=timedelta(seconds=1)), load_twice)
@@ -165,7 +177,6 @@ def test_locked_is_for_the_user_to_mend(stage: Stage) -> None:
     ("act", "message"),
     [
         ("missing", "no OS keyring answers here"),
-        ("homeless", "the OS keyring has no default collection to save to"),
         ("failed", "the OS keyring failed: the test says so"),
     ],
 )
@@ -175,6 +186,75 @@ def test_other_refusals_are_unavailable(stage: Stage, act: str, message: str) ->
         play(stage(act), load_once)
     assert caught.value.message == message
     assert caught.value.hint
+
+
+def test_a_keyring_without_a_collection_holds_nothing_and_takes_nothing(stage: Stage) -> None:
+    """Only what cannot be done is refused; that nothing can be kept is known from the first."""
+
+    async def story(vault: Vault) -> None:
+        assert isinstance(vault, KeyringVault)
+        assert await vault.load("me@lab") is None
+        assert vault.trouble is not None
+        await vault.delete("me@lab")
+        with pytest.raises(VaultUnavailable) as caught:
+            await vault.save("me@lab", Secret("blob"))
+        assert caught.value.message == "the OS keyring has no default collection to save to"
+        assert caught.value.message == vault.trouble.message
+
+    play(stage("homeless"), story)
+
+
+@pytest.mark.parametrize(
+    ("act", "trouble", "has_answered"),
+    [
+        ("answer", None, True),
+        ("locked", VaultLocked, True),
+        ("homeless", VaultUnavailable, True),
+        ("missing", KeyringMissing, False),
+        ("failed", VaultUnavailable, False),
+        ("hang", VaultUnavailable, False),
+        ("die", VaultUnavailable, False),
+    ],
+)
+def test_a_call_shows_what_is_wrong_and_whether_there_is_a_keyring(
+    stage: Stage, act: str, trouble: type[VaultError] | None, has_answered: bool
+) -> None:
+    """Locked is an answer; silence, a crash and a search that failed are none."""
+
+    async def story(vault: Vault) -> None:
+        assert isinstance(vault, KeyringVault)
+        assert vault.trouble is not None
+        assert vault.trouble.message == "the OS keyring has not answered yet"
+        with suppress(VaultError):
+            await vault.load("me@lab")
+        assert isinstance(vault.trouble, trouble or type(None))
+        assert vault.has_answered == has_answered
+
+    play(stage(act, limit=SHORT if act == "hang" else PATIENT), story)
+
+
+def test_what_is_wrong_shows_although_nobody_waits_any_more(stage: Stage, tmp_path: Path) -> None:
+    """A caller that has given up leaves the answer to those who ask what the trouble is."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+
+    async def story(vault: Vault) -> None:
+        assert isinstance(vault, KeyringVault)
+        impatient = asyncio.create_task(vault.load("me@lab"))
+        opened = await asyncio.to_thread(gate.open, "w")
+        impatient.cancel()
+        gate.unlink()
+        opened.close()
+        await vault.aclose()
+        assert impatient.cancelled()
+        assert vault.trouble is None
+
+    play(stage("gate"), story)
+
+
+def test_steps_have_the_limit_each(stage: Stage) -> None:
+    """A long save of many parts is no silence."""
+    assert play(stage("steps", limit=timedelta(seconds=2)), load_once) is None
 
 
 def test_a_refusal_leaves_the_helper_alone(stage: Stage, tmp_path: Path) -> None:
@@ -189,15 +269,17 @@ def test_a_refusal_leaves_the_helper_alone(stage: Stage, tmp_path: Path) -> None
     assert len(starts(tmp_path)) == 1
 
 
-def test_another_keyring_is_not_mistaken_for_the_first(stage: Stage) -> None:
-    """What was saved in one keyring is neither looked for nor saved in another one later."""
+@pytest.mark.parametrize("first", ["answer once", "locked once"])
+def test_another_keyring_is_not_mistaken_for_the_first(stage: Stage, first: str) -> None:
+    """What one keyring holds is neither looked for nor saved in another one later."""
 
     async def story(vault: Vault) -> None:
-        await vault.save("me@lab", Secret("blob"))
+        with suppress(VaultLocked):
+            await vault.save("me@lab", Secret("blob"))
         with pytest.raises(VaultUnavailable, match="no OS keyring answers here"):
             await vault.load("me@lab")
 
-    play(stage("answer once", "kwallet"), story)
+    play(stage(first, "kwallet"), story)
 
 
 def test_a_helper_that_cannot_start_is_unavailable(tmp_path: Path) -> None:

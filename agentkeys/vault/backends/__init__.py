@@ -8,40 +8,58 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import NamedTuple
 
 from keyring.backend import KeyringBackend
 from keyring.errors import InitError
 
-__all__ = ["NoCollection", "find_backend"]
+__all__ = ["Found", "NoCollection", "find_backend"]
 
-# Kinds and the modules that hold them, best first; a module is imported when its turn comes.
+
+class _Trusted(NamedTuple):
+    kind: str
+    module: str
+    """Imported when its turn comes."""
+    largest: int | None = None
+    """Bytes that an entry can have; none of these is known to refuse 100 kB."""
+
+
+# Best first.
 if sys.platform == "darwin":
-    _TRUSTED = (("keychain", "keychain"),)
+    _TRUSTED: tuple[_Trusted, ...] = (_Trusted("keychain", "keychain"),)
 else:
     _TRUSTED = (
-        ("secret-service", "secret_service"),
-        ("libsecret", "libsecret"),
-        ("kwallet", "kwallet"),
+        _Trusted("secret-service", "secret_service"),
+        _Trusted("libsecret", "libsecret"),
+        _Trusted("kwallet", "kwallet"),
     )
+
+
+class Found(NamedTuple):
+    """A keyring that works here, and the bytes that an entry of it can have, where known."""
+
+    kind: str
+    keyring: KeyringBackend
+    largest: int | None = None
 
 
 class NoCollection(InitError):
     """The keyring works but is still empty: to save, a person would have to create a collection."""
 
 
-def find_backend(only: str | None = None) -> tuple[str, KeyringBackend] | None:
-    """The first keyring, or the `only` kind, that works here, and its kind; None without one.
+def find_backend(only: str | None = None) -> Found | None:
+    """The first keyring, or the `only` kind, that works here; None without one.
 
     Neither opens nor prompts. Raises TimeoutError when the session bus is there but silent, which
     says nothing about the keyring behind it.
     """
-    for kind, module in _TRUSTED:
+    for kind, module, largest in _TRUSTED:
         if only not in (None, kind):
             continue
         try:
             trusted = import_module(f"{__name__}.{module}").TrustedKeyring
             _ = trusted.priority  # a backend that cannot work here raises RuntimeError
-            return kind, trusted()
+            return Found(kind, trusted(), largest)
         except TimeoutError:
             raise
         except (ImportError, RuntimeError, OSError):
