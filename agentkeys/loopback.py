@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from pathlib import Path
 
@@ -50,17 +51,20 @@ def listener_uid(host: str, port: int, *, tables: Path = Path("/proc/net")) -> i
 def _listeners(tables: Path, port: int) -> Iterator[tuple[str, int]]:
     """Each listening socket on `port`: its address in the kernel's hex, and its owner."""
     ending = f":{port:04X}"
-    for name in ("tcp", "tcp6"):
-        try:
-            lines = (tables / name).read_text("ascii").splitlines()[1:]
-        except OSError:
+    for line in _lines(tables / "tcp", tables / "tcp6"):
+        if ending not in line:  # the machine may have tens of thousands of sockets
             continue
-        for line in lines:
-            if ending not in line:  # the machine may have tens of thousands of sockets
-                continue
-            fields = line.split()
-            if fields[1].endswith(ending) and fields[3] == _LISTEN:
-                yield fields[1].removesuffix(ending), int(fields[7])
+        fields = line.split()
+        if fields[1].endswith(ending) and fields[3] == _LISTEN:
+            yield fields[1].removesuffix(ending), int(fields[7])
+
+
+def _lines(*tables: Path) -> Iterator[str]:
+    """Line by line: every thread that reads a whole table would hold on to its megabytes."""
+    for table in tables:
+        with suppress(OSError), table.open(encoding="ascii") as lines:
+            next(lines, None)
+            yield from lines
 
 
 def _bindings(host: str) -> tuple[str, ...]:

@@ -108,6 +108,10 @@ class Transport:
 
 def _open_pool(clock: Clock, local: bool) -> Pool:
     # Not above: a daemon that starts with kept leases should not pay for httpx.
+    import anyio  # noqa: PLC0415
+
     from agentkeys.transport.pool import Pool  # noqa: PLC0415
 
+    # httpx would load the half of it that talks to asyncio at the first request, in the event loop.
+    anyio.run(anyio.sleep, 0)
     return Pool(clock=clock, local=local)

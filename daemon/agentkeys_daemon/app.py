@@ -26,6 +26,7 @@ from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.identities import Identities, LiveIdentity
+from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.peers import Peer, itself
 from agentkeys_daemon.records import Recorder
 
@@ -62,6 +63,7 @@ class App:
         """Set whenever a lease may have to be refreshed sooner than it seemed."""
         self._configuration = configuration
         self._known_config: Config | None = None
+        self._has_minted = False
         self._transport = transport
         self._files = AwsFiles(state / "run" / "aws")
         self.identities = Identities(
@@ -255,6 +257,10 @@ class App:
 
     def _minted(self, profile: Profile, outcome: Lease | AgentkeysError) -> None:
         self.changed.set()
+        if not self._has_minted:
+            # What speaks HTTP and reads tokens has just been loaded.
+            keep_what_is_loaded()
+            self._has_minted = True
         if isinstance(outcome, Lease):
             self.last_errors.pop(profile.name, None)
             self.records.minted(profile, outcome)

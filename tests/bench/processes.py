@@ -11,14 +11,18 @@ __all__ = ["median_seconds"]
 
 
 def median_seconds(
-    commands: Mapping[str, Sequence[str]], *, environment: Mapping[str, str], runs: int
+    commands: Mapping[str, Sequence[str]],
+    *,
+    environment: Mapping[str, str],
+    runs: int,
+    warm_up: int = 1,
 ) -> dict[str, float]:
-    """The median wall time of each command over `runs` rounds, after one that does not count."""
+    """The median wall time of each command over `runs` rounds, after some that do not count."""
     taken: dict[str, list[float]] = {name: [] for name in commands}
-    for number in range(runs + 1):
+    for number in range(warm_up + runs):
         for name, argv in commands.items():
             seconds = _time(argv, environment)
-            if number:
+            if number >= warm_up:
                 taken[name].append(seconds)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 

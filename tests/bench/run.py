@@ -17,6 +17,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
+from tests.bench.crowding import resident_after_hours, warm_while_waiting
+from tests.bench.keeping import cold_start_ratio, missing_packages
 from tests.bench.load import one_by_one, under_load
 from tests.bench.processes import median_seconds
 
@@ -41,6 +43,7 @@ def main() -> None:
         finally:
             _call(environment, "daemon", "stop")
             _call(environment, "sandbox", "stop")
+    _print_places()
 
 
 def _measure(environment: dict[str, str], folder: Path, runs: int) -> None:
@@ -49,6 +52,23 @@ def _measure(environment: dict[str, str], folder: Path, runs: int) -> None:
     _print_programs(environment, runs)
     _print_requests(environment)
     print(f"| daemon, resident after all of this | {_resident(environment):.0f} MiB | 60 MiB |")
+
+
+def _print_places() -> None:
+    """What needs a broker and a store of its own, or a keyring."""
+    slowest = warm_while_waiting(CROWD)
+    print(
+        f"| a warm answer while {CROWD} wait for a stuck mint, slowest of 100"
+        f" | {slowest * 1000:.1f} ms | 50 ms |"
+    )
+    hours = resident_after_hours(3)
+    shown = ", ".join(f"{figure:.1f}" for figure in hours)
+    print(f"| daemon, resident after 1, 2, 3 hours' use of 50 profiles | {shown} MiB | 60 MiB |")
+    if packages := missing_packages():
+        print(f"(a kept lease needs a keyring: apt-get install {' '.join(packages)})")
+    else:
+        ratio = cold_start_ratio(ROUNDS)
+        print(f"| from no daemon to a lease kept in the keyring | {ratio:.1f} × | 50 × |")
 
 
 def _print_crowd(environment: dict[str, str], folder: Path) -> None:
