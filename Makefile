@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find agentkeys daemon shell -type f -not -path '*/__pycache__/*')
 PYTEST := env -u PYTHONPATH $(BIN)/python -Im pytest
 
-.PHONY: demo test test-system lint bench clean
+.PHONY: demo test test-system lint bench bench-fleet soak clean
 
 demo: $(VENV)/installed
 	$(BIN)/agentkeys demo
@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(PYTEST) --cov --cov-report=term:skip-covered --ignore=tests/system $(PYTEST_OPTIONS)
 
-# Needs Debian's gnome-keyring and dbus, and root for the tests with a second user.
+# Needs Debian's gnome-keyring, dbus and systemd, and root for the tests with a second user.
 test-system: $(VENV)/installed
 	$(PYTEST) tests/system $(PYTEST_OPTIONS)
 
@@ -26,6 +26,14 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -I tests/bench/run.py
+
+# Fourteen minutes; SOAK_OPTIONS="--minutes 1 --kills 10" for a first look.
+soak: $(VENV)/installed
+	$(BIN)/python -I tests/bench/soak.py $(SOAK_OPTIONS)
+
+# What many daemons ask of one broker: a simulation with the real schedule, a minute long.
+bench-fleet: $(VENV)/installed
+	$(BIN)/python -I tests/bench/fleet.py
 
 # The wheel that would be published, and what its tests need.
 $(VENV)/installed: pyproject.toml README.md LICENSE $(SOURCES)

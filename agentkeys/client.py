@@ -38,11 +38,20 @@ _RETRY_SECONDS = 0.02
 class Response:
     """What the daemon answered."""
 
-    __slots__ = ("body", "status")
+    __slots__ = ("_head", "body", "status")
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, head: bytes = b"") -> None:
         self.status = status
         self.body = body
+        self._head = head
+
+    def header(self, name: str) -> str | None:
+        """The value of the header `name`, which is in lower case; None where it is not there."""
+        for line in self._head.split(b"\r\n")[1:]:
+            found, _, value = line.partition(b": ")
+            if found.lower() == name.encode("ascii"):
+                return value.decode("latin-1")
+        return None
 
 
 def read_environment() -> dict[str, str]:
@@ -67,7 +76,8 @@ def request(
     """One answer of the daemon, whatever its status.
 
     `deadline` is on the monotonic clock. With `starting`, a socket that refuses is taken for one
-    that does not listen yet. Raises DaemonNotRunning, DaemonTimeout, ProtocolError, PeerRefused.
+    that does not listen yet. A daemon that ends before it answers counts as one that does not run.
+    Raises DaemonNotRunning, DaemonTimeout, ProtocolError, PeerRefused.
     """
     end = time.monotonic() + CLIENT_DEADLINE if deadline is None else deadline
     connection = _connect(socket_path(environ, posix.getuid()), end, starting=starting)
@@ -155,16 +165,19 @@ def _receive(connection: _socket.socket, end: float) -> bytes:
             connection.settimeout(_left(end))
             piece = connection.recv(65_536)
             if not piece:
-                return received
+                break
             received += piece
     except TimeoutError:
         raise _failures().too_late() from None
     except OSError as problem:
         # A daemon that refuses a peer hangs up without reading: an error, but after its answer.
-        if received:
-            return received
-        raise _failures().broken() from problem
-    raise _failures().broken()
+        if not received:
+            raise _failures().vanished() from problem
+    if not received:
+        raise _failures().vanished()
+    if len(received) > MAX_ANSWER:
+        raise _failures().broken()
+    return received
 
 
 def _parse(received: bytes) -> Response:
@@ -179,7 +192,7 @@ def _parse(received: bytes) -> Response:
         raise _failures().other_version()
     if fields.get(b"content-length") != b"%d" % len(body):
         raise _failures().broken()
-    return Response(int(status[0]), body)
+    return Response(int(status[0]), body, head)
 
 
 def _left(end: float) -> float:

@@ -23,6 +23,7 @@ __all__ = [
     "other_version",
     "refusal",
     "too_late",
+    "vanished",
 ]
 
 
@@ -79,6 +80,12 @@ def folder_gone() -> AgentkeysError:
 def too_late() -> AgentkeysError:
     return DaemonTimeout(
         "the daemon did not answer in time", hint="try again, or run: agentkeys daemon restart"
+    )
+
+
+def vanished() -> AgentkeysError:
+    return DaemonNotRunning(
+        "the daemon ended before it answered", hint="try again, or see: agentkeys daemon logs"
     )
 
 

@@ -21,6 +21,10 @@ from agentkeys.protocol import CLIENT_DEADLINE, settings_of
 
 __all__ = ["daemon_environment", "ensure_daemon"]
 
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 0.4
+"""Seconds between two looks; hundreds that look more often would keep the daemon from starting."""
+
 _KEPT = frozenset(
     {
         "PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "DBUS_SESSION_BUS_ADDRESS",
@@ -46,20 +50,26 @@ def daemon_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def ensure_daemon(environ: Mapping[str, str], *, deadline: float | None = None) -> None:
     """Returns once a daemon answers. Raises DaemonNotRunning with the reason if none can start.
 
-    Whoever gets the lock starts it; whoever waits for the lock finds it running.
+    Whoever gets the lock starts it. The others go on as soon as it answers, rather than get the
+    lock one after the other: there may be hundreds of them.
     """
     end = deadline if deadline is not None else time.monotonic() + CLIENT_DEADLINE
     paths = Paths.from_environment(environ)
     lock = filelock.FileLock(_folder(paths.socket.parent) / "start.lock", mode=0o600)
-    try:
-        with lock.acquire(timeout=max(0.0, end - time.monotonic())):
-            if not _answers(environ, end):
-                _start(paths, environ, end)
-    except filelock.Timeout:
-        raise DaemonTimeout(
-            "another command has been starting the daemon for too long",
-            hint="run: agentkeys daemon logs",
-        ) from None
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            with lock.acquire(timeout=0):
+                if not _answers(environ, end):
+                    _start(paths, environ, end)
+                return
+        except filelock.Timeout:
+            if time.monotonic() > end:
+                raise _too_long() from None
+            if _answers(environ, end):
+                return
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _folder(path: Path) -> Path:
@@ -103,6 +113,13 @@ def _start(paths: Paths, environ: Mapping[str, str], end: float) -> None:
         ) from None
     if done.returncode != 0:
         raise _failure(done.stderr)
+
+
+def _too_long() -> DaemonTimeout:
+    return DaemonTimeout(
+        "another command has been starting the daemon for too long",
+        hint="run: agentkeys daemon logs",
+    )
 
 
 def _failure(said: bytes) -> AgentkeysError:

@@ -45,7 +45,7 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
             f"{file} is not valid TOML: {_lower_first(str(problem))}", hint="mend that line"
         ) from None
     top = Table(values, file=file)
-    top.only("default_profile", "identities", "stores", "profiles")
+    top.only("default_profile", "idle_exit", "identities", "stores", "profiles")
     identities = {name: _identity(name, t) for name, t in top.tables("identities").items()}
     own_stores = top.tables("stores")
     if BUILT_IN.name in own_stores:
@@ -60,6 +60,7 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
         default_profile=_default_profile(top, profiles),
         identities=MappingProxyType(identities),
         profiles=MappingProxyType(profiles),
+        idle_exit=top.duration("idle_exit"),
     )
 
 

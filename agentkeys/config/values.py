@@ -82,6 +82,8 @@ class Config:
     default_profile: str | None
     identities: Mapping[str, Identity]
     profiles: Mapping[str, Profile]
+    idle_exit: timedelta | None = None
+    """How long a daemon that nobody asks stays; None is for ever."""
 
     def profile(self, name: str | None) -> Profile:
         """The named profile, or the default one; raises UnknownProfile."""

@@ -1,4 +1,7 @@
-"""`python -m agentkeys_daemon [--detach]`: the daemon, in the foreground or on its own."""
+"""`python -m agentkeys_daemon [--detach]`: the daemon, in the foreground or on its own.
+
+systemd runs it in the foreground, with the socket that it listens on.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 from collections.abc import Callable
 
 from agentkeys.errors import AgentkeysError
+from agentkeys_daemon.activation import clean_environment, take_handed_socket
 from agentkeys_daemon.lifecycle import run_daemon
 from agentkeys_daemon.listening import AlreadyRunning
 
@@ -49,7 +53,9 @@ def _tell(descriptor: int, words: bytes) -> None:
 
 def _run(ready: Callable[[], None], failed: Callable[[bytes], None] | None = None) -> int:
     try:
-        run_daemon(os.environ, ready=ready)
+        handed = take_handed_socket(os.environ)
+        clean_environment(os.environ)
+        run_daemon(os.environ, ready=ready, handed=handed)
     except AlreadyRunning as problem:
         # Somebody was faster, which is what the launcher wanted.
         if failed:

@@ -19,10 +19,13 @@ from agentkeys.errors import (
 )
 from agentkeys.protocol import (
     DEFAULT,
+    NOTICE_HEADER,
     OF_PROFILE,
     REGION_HEADER,
     SETTINGS,
     SETTINGS_HEADER,
+    TERMINAL_HEADER,
+    quote,
     settings_token,
 )
 from agentkeys.secret import Secret
@@ -36,6 +39,7 @@ from agentkeys_daemon.http import (
     json_answer,
     read_request,
 )
+from agentkeys_daemon.notices import ToldOnce, short_session
 from agentkeys_daemon.refusals import refusal
 from agentkeys_daemon.status import StatusView
 
@@ -44,7 +48,7 @@ __all__ = ["Handlers"]
 log = logging.getLogger("agentkeys.daemon")
 
 Handler = Callable[[HttpRequest, str], Awaitable[HttpAnswer]]
-MANY = 10_000_000
+MANY = 100_000_000
 """Seconds that no lease lasts."""
 ENVIRONMENT_TYPE = "text/x-environment"
 """NAME=VALUE entries, each closed by a NUL, as `env -0` and /proc/PID/environ have them."""
@@ -65,6 +69,7 @@ class Handlers:
         self._view = view
         self._settings = settings_token(environ, os.getcwd)
         self._stop = stop
+        self._told = ToldOnce()
         self._plain: dict[tuple[str, str], Handler] = {
             ("GET", "health"): self._health,
             ("GET", "status"): self._status,
@@ -163,13 +168,23 @@ class Handlers:
         return HttpAnswer(200, "application/json", credential_process_document(lease))
 
     async def _runs(self, request: HttpRequest, name: str) -> HttpAnswer:
+        profile = self._profile(name)
         variables = await self._app.begin_run(
-            self._profile(name),
+            profile,
             request.peer,
             inherited_region=_region(request.headers.get(REGION_HEADER, "")),
         )
         body = "".join(f"{name}={value}\0" for name, value in variables.items())
-        return HttpAnswer(200, ENVIRONMENT_TYPE, body.encode("utf-8", "surrogateescape"))
+        headers = self._notice(profile) if TERMINAL_HEADER in request.headers else ()
+        content = body.encode("utf-8", "surrogateescape")
+        return HttpAnswer(200, ENVIRONMENT_TYPE, content, headers)
+
+    def _notice(self, profile: Profile) -> tuple[tuple[str, str], ...]:
+        """What a person who starts a program has to be told about `profile`, the first time."""
+        notice = short_session(profile, self._app.held(profile))
+        if notice is None or not self._told.is_news(notice):
+            return ()
+        return ((NOTICE_HEADER, quote(f"{notice.message}\n{notice.hint}")),)
 
     async def _refresh(self, request: HttpRequest, name: str) -> HttpAnswer:
         seconds = request.json().get("min_ttl_seconds")

@@ -48,6 +48,8 @@ class HttpAnswer:
     status: int
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    """Beside those that every answer has; names in lower case, values in ASCII."""
 
     async def send(self, send: Send) -> None:
         headers = [
@@ -55,6 +57,7 @@ class HttpAnswer:
             (b"content-length", b"%d" % len(self.body)),
             (b"cache-control", b"no-store"),
         ]
+        headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 

@@ -9,6 +9,7 @@ import resource
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from typing import Literal
 
 from agentkeys.audit import FileLedger
@@ -19,10 +20,14 @@ from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.transport import Transport
 from agentkeys.vault import open_vault
+from agentkeys_daemon.activation import HandedSocket
 from agentkeys_daemon.app import App
 from agentkeys_daemon.handlers import Handlers
+from agentkeys_daemon.idle import IdleExit
 from agentkeys_daemon.listening import OwnSocket, only_one
 from agentkeys_daemon.log import start_log
+from agentkeys_daemon.memory import keep_what_is_loaded
+from agentkeys_daemon.refresher import Refresher
 from agentkeys_daemon.server import DaemonServer
 from agentkeys_daemon.status import StatusView
 
@@ -31,11 +36,16 @@ __all__ = ["run_daemon"]
 log = logging.getLogger("agentkeys.daemon")
 
 
-def run_daemon(environ: Mapping[str, str], *, ready: Callable[[], None]) -> None:
-    """Serves until SIGTERM, SIGINT or a shutdown request; calls `ready` once it listens.
+def run_daemon(
+    environ: Mapping[str, str], *, ready: Callable[[], None], handed: HandedSocket | None = None
+) -> None:
+    """Serves until a signal, a shutdown request or its idle time; calls `ready` once it listens.
 
-    Raises AlreadyRunning, DaemonError, ConfigError.
+    It listens on the socket that was `handed` to it, or else on one of its own. Raises
+    AlreadyRunning, DaemonError, ConfigError.
     """
+    if handed:
+        environ = {**environ, "AGENTKEYS_SOCKET": str(handed.path)}
     os.umask(0o077)
     # A core file would hold every secret that we do.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -45,31 +55,41 @@ def run_daemon(environ: Mapping[str, str], *, ready: Callable[[], None]) -> None
     lock = only_one(paths.socket)
     handler = start_log(paths.log)
     try:
-        asyncio.run(_serve(environ, paths, ready))
+        asyncio.run(_serve(environ, paths, ready, handed))
     finally:
         logging.getLogger("agentkeys").removeHandler(handler)
         handler.close()
         lock.release()
 
 
-async def _serve(environ: Mapping[str, str], paths: Paths, ready: Callable[[], None]) -> None:
+async def _serve(
+    environ: Mapping[str, str],
+    paths: Paths,
+    ready: Callable[[], None],
+    handed: HandedSocket | None,
+) -> None:
     app = await _make_app(environ, paths)
     view = StatusView(app=app, started_at=app.clock.now(), socket=str(paths.socket))
     stop = asyncio.Event()
     handlers = Handlers(app=app, view=view, environ=environ, stop=stop.set)
-    server = DaemonServer(handlers, until=stop)
+    idle = IdleExit(limit=lambda: _idle_limit(app), is_busy=lambda: app.is_minting)
+    listener = handed or OwnSocket(paths.socket)
+    server = DaemonServer(idle.watching(handlers), until=stop, leave=listener.remove)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    listener = OwnSocket(paths.socket)
-    preload = loop.create_task(_preload(app))
+    refresher = Refresher(refresh=app.refresh, changed=app.changed)
+    work = (_preload(app), refresher.run(), _end_idle(idle, stop))
+    background = [loop.create_task(task) for task in work]
     log.info("serving %s, %s", paths.socket, app.opened.detail)
+    keep_what_is_loaded()
     ready()
     try:
         await server.serve(sockets=[listener.socket])
     finally:
         listener.remove()
-        preload.cancel()
+        for task in background:
+            task.cancel()
         await app.aclose()
         log.info("ended")
 
@@ -91,6 +111,20 @@ def _vault_mode(environ: Mapping[str, str]) -> Literal["auto", "memory"]:
     if wanted not in ("auto", "memory"):
         raise ConfigError(f"AGENTKEYS_VAULT is {wanted!r}", hint="set it to memory, or not at all")
     return "memory" if wanted == "memory" else "auto"
+
+
+async def _end_idle(idle: IdleExit, stop: asyncio.Event) -> None:
+    limit = await idle.wait()
+    log.info("nobody has asked for %s, ending", limit)
+    stop.set()
+
+
+def _idle_limit(app: App) -> timedelta | None:
+    try:
+        return app.config.idle_exit
+    except AgentkeysError:
+        # Told to whoever asks; a daemon that does not know its limit stays.
+        return None
 
 
 async def _preload(app: App) -> None:

@@ -15,7 +15,7 @@ from agentkeys_daemon.server import BACKLOG
 
 __all__ = ["AlreadyRunning", "OwnSocket", "only_one"]
 
-HANDOVER_SECONDS = 5
+HANDOVER_SECONDS = 10
 """How long a daemon that is ending may take to let go of the lock."""
 
 

@@ -9,7 +9,7 @@ from agentkeys.config import Identity, Profile
 from agentkeys.leases import SHORTEST, Lease
 from agentkeys.server_times import MATTERS
 
-__all__ = ["Notice", "broker_clock", "short_session", "store_clock"]
+__all__ = ["Notice", "ToldOnce", "broker_clock", "short_session", "store_clock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,20 @@ class Notice:
     about: str
     message: str
     hint: str
+
+
+class ToldOnce:
+    """Remembers what a person has been told already, for as long as the daemon lives."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def is_news(self, notice: Notice) -> bool:
+        """Whether nothing of the kind has been told about the same; from now on it has."""
+        what = (notice.code, notice.about)
+        is_news = what not in self._told
+        self._told.add(what)
+        return is_news
 
 
 def broker_clock(identity: Identity, skew: timedelta | None) -> Notice | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import h11
@@ -20,6 +20,9 @@ __all__ = ["BACKLOG", "DaemonServer"]
 
 BACKLOG = 4096
 MAX_HEAD_BYTES = 16_384
+SETTLE_SECONDS = 0.01
+LAST_ANSWERS_SECONDS = 0.5
+"""At the end, for connections that have not sent their request yet."""
 
 
 class PeerCheckedProtocol(H11Protocol):
@@ -48,10 +51,13 @@ class PeerCheckedProtocol(H11Protocol):
 class DaemonServer(uvicorn.Server):
     """Serves until `until` is set, without a clock that ticks while nobody asks.
 
-    Requests under way are finished first.
+    Then it calls `leave`, after which nobody new finds the socket, and answers whoever has come
+    this far. Requests that take longer get two seconds more.
     """
 
-    def __init__(self, app: Any, *, until: asyncio.Event) -> None:
+    def __init__(
+        self, app: Any, *, until: asyncio.Event, leave: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -69,11 +75,28 @@ class DaemonServer(uvicorn.Server):
             )
         )
         self._until = until
+        self._leave = leave
 
     async def main_loop(self) -> None:
         # Sets the headers of every answer; uvicorn itself would do so ten times a second.
         await self.on_tick(0)
         await self._until.wait()
+        self._leave()
+        await self._answer_the_last()
+
+    async def _answer_the_last(self) -> None:
+        """Stops listening without hanging up on anyone who has connected."""
+        # Whoever waits in the socket's queue is taken out of it when the loop next turns.
+        await asyncio.sleep(SETTLE_SECONDS)
+        loop = asyncio.get_running_loop()
+        for server in self.servers:
+            for listening in server.sockets:
+                # Not closed yet: a connection that was just taken still needs its server.
+                loop.remove_reader(listening.fileno())
+        end = loop.time() + LAST_ANSWERS_SECONDS
+        await asyncio.sleep(SETTLE_SECONDS)
+        while self.server_state.connections and loop.time() < end:  # noqa: ASYNC110 - uvicorn's set
+            await asyncio.sleep(SETTLE_SECONDS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

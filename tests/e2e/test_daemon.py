@@ -19,6 +19,7 @@ from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.programs import Home, read_line
 
 SHIM = "agentkeys-credential-process"
+FIGURES = ("resident_bytes", "open_descriptors")
 
 
 def access_key(home: Home) -> str:
@@ -31,6 +32,12 @@ def running(home: Home) -> int:
     pid = home.daemon_pid()
     assert pid
     return pid
+
+
+def told(home: Home, command: str) -> dict[str, Any]:
+    """What `agentkeys daemon` says of the daemon, without what differs from moment to moment."""
+    document = json.loads(home.succeed("agentkeys", "daemon", command, "--json"))
+    return {name: value for name, value in document["daemon"].items() if name not in FIGURES}
 
 
 def has_ended(pid: int) -> bool:
@@ -97,19 +104,31 @@ def test_status_without_a_daemon_is_an_answer(home: Home) -> None:
         "default_profile": None,
         "identities": [],
         "profiles": [],
+        "notices": [],
     }
     assert "no daemon is running" in home.succeed("agentkeys", "status")
 
 
 def test_start_and_status_tell_the_same(home: Home) -> None:
     """Where it listens and what it is, as JSON and for people."""
-    started = json.loads(home.succeed("agentkeys", "daemon", "start", "--json"))
-    daemon = started["daemon"]
-    assert daemon["socket"] == str(home.socket)
-    assert (daemon["protocol"], daemon["vault"]) == (1, "memory")
-    assert json.loads(home.succeed("agentkeys", "daemon", "status", "--json")) == started
-    assert json.loads(home.succeed("agentkeys", "daemon", "start", "--json")) == started
-    assert str(daemon["pid"]) in home.succeed("agentkeys", "daemon", "status")
+    started = told(home, "start")
+    assert started["socket"] == str(home.socket)
+    assert (started["protocol"], started["vault"]) == (1, "memory")
+    assert told(home, "status") == started
+    assert told(home, "start") == started
+    assert str(started["pid"]) in home.succeed("agentkeys", "daemon", "status")
+
+
+def test_it_tells_what_it_takes_of_the_machine(home: Home) -> None:
+    """Memory and descriptors, to programs and to people; nobody else may be able to look."""
+    pid = int(told(home, "start")["pid"])
+    document = json.loads(home.succeed("agentkeys", "daemon", "status", "--json"))
+    resident, descriptors = (document["daemon"][name] for name in FIGURES)
+    assert 10 * 2**20 < resident < 200 * 2**20
+    assert descriptors == pytest.approx(len(list(Path(f"/proc/{pid}/fd").iterdir())), abs=3)
+    shown = home.succeed("agentkeys", "daemon", "status")
+    assert re.search(r"^resident bytes +\d+$", shown, re.MULTILINE)
+    assert re.search(r"^open descriptors +\d+$", shown, re.MULTILINE)
 
 
 def test_many_commands_at_once_start_one(user_home: Home) -> None:

@@ -263,6 +263,8 @@ CASES = [
     pytest.param('[profiles]\nx = "y"', "profiles.x is a string, not a table", "", id="no name"),
     pytest.param("[[stores]]", "stores is a list, not a table", "", id="a list of tables"),
     pytest.param("default_profile = 1", "default_profile is a number", "", id="default number"),
+    pytest.param("idle_exit = 30", "idle_exit is a number", "quotes", id="idle number"),
+    pytest.param('idle_exit = "0s"', "idle_exit is not a duration", "15m", id="idle at once"),
     # Names.
     pytest.param('[profiles."a b"]', "profiles.a b is not a usable name", "", id="a space"),
     pytest.param('[profiles."../x"]', "is not a usable name", "", id="a path"),
@@ -407,6 +409,13 @@ def test_the_nearest_name_is_near() -> None:
 
 
 # Finding what was asked for.
+
+
+def test_a_daemon_stays_unless_it_is_told_how_long() -> None:
+    """Half an hour, or for ever."""
+    assert read(GOOD).idle_exit is None
+    assert read('idle_exit = "30m"\n' + GOOD).idle_exit == timedelta(minutes=30)
+
 
 TWO = GOOD + PROFILE.replace("profiles.data", "profiles.work")
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from agentkeys.client import read_environment
-from agentkeys.errors import EXIT_NO_DAEMON, DaemonTimeout
+from agentkeys.errors import EXIT_NO_DAEMON, ConfigMismatch, RemoteError
 from agentkeys.interpreter import own_module
 from agentkeys.paths import Paths
-from agentkeys.sandbox_record import process_started
 from agentkeys.starter import daemon_environment, ensure_daemon
+from agentkeys_shell.commands.daemon_units import install, uninstall
 from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.output import json_option, print_facts, print_json
-
-STOP_SECONDS = 15.0
+from agentkeys_shell.stopping import stop_daemon
 
 
 @click.group("daemon")
@@ -29,6 +27,10 @@ def command() -> None:
 
     Every command that needs it starts it; nobody has to.
     """
+
+
+command.add_command(install)
+command.add_command(uninstall)
 
 
 @command.command("start")
@@ -46,7 +48,7 @@ def stop(as_json: bool) -> int:
 
     What it holds stays in the OS keyring, if there is one.
     """
-    stopped = _stop(read_environment())
+    stopped = stop_daemon(read_environment())
     if as_json:
         print_json({"version": 1, "stopped": stopped})
     else:
@@ -59,8 +61,9 @@ def stop(as_json: bool) -> int:
 def restart(as_json: bool) -> int:
     """Stop the daemon and start it with this command's settings."""
     environ = read_environment()
-    _stop(environ)
+    stop_daemon(environ)
     ensure_daemon(environ)
+    _check_settings(environ)
     return _show(as_json)
 
 
@@ -107,25 +110,16 @@ def _show(as_json: bool) -> int:
     return EXIT_NO_DAEMON if document is None else 0
 
 
-def _stop(environ: Mapping[str, str]) -> bool:
-    """Whether there was a daemon to stop; returns when it is gone. Raises DaemonTimeout."""
-    response = ask_running("POST", "/v1/shutdown", environ=environ)
-    if response is None:
-        return False
-    pid = int(json.loads(response.body)["pid"])
-    # A daemon that has ended counts as gone even where nobody waits for orphans, as in a container.
-    if not _within(STOP_SECONDS, lambda: process_started(pid) is None):
-        raise DaemonTimeout(f"the daemon {pid} does not end", hint=f"run: kill -9 {pid}")
-    return True
-
-
-def _within(seconds: float, is_so: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+def _check_settings(environ: Mapping[str, str]) -> None:
+    """Raises ConfigMismatch where systemd has started the daemon with settings of its own."""
+    try:
+        ask_running("GET", "/v1/profiles", environ=environ)
+    except RemoteError as problem:
+        # Anything else is told to whoever asks for credentials.
+        if problem.code == ConfigMismatch.code:
+            raise ConfigMismatch(
+                problem.message, hint="run: agentkeys daemon install, with these settings"
+            ) from None
 
 
 def _readable(line: str) -> str:

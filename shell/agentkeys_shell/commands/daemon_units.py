@@ -1,0 +1,133 @@
+"""`agentkeys daemon install` and `uninstall`: has the system start the daemon."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from agentkeys.client import read_environment
+from agentkeys.errors import AgentkeysError
+from agentkeys_shell.daemon import ask_running
+from agentkeys_shell.output import json_option, print_json
+from agentkeys_shell.units import (
+    Systemctl,
+    UnitFile,
+    is_ours,
+    remove_units,
+    render_units,
+    write_units,
+)
+from agentkeys_shell.units.launchd import LABEL
+from agentkeys_shell.units.systemd import SERVICE, SOCKET
+
+__all__ = ["install", "uninstall"]
+
+
+@click.command("install")
+@click.option("--print", "only_print", is_flag=True, help="Print the files and write nothing.")
+@json_option
+def install(only_print: bool, as_json: bool) -> int:
+    """Have systemd or launchd start the daemon.
+
+    systemd holds the socket from login on and starts the daemon when it is first asked; launchd
+    starts it at login. It gets this command's settings. A daemon that runs already is left alone.
+    """
+    environ = read_environment()
+    units = render_units(environ)
+    if only_print:
+        _print(units, as_json)
+        return 0
+    written = write_units(units)
+    step = _begin(environ, units, changed=bool(written))
+    if as_json:
+        print_json(
+            {
+                "version": 1,
+                "files": [str(unit.path) for unit in units],
+                "written": list(map(str, written)),
+                "next": step,
+            }
+        )
+        return 0
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(f"next: {step}" if step else "installed: the daemon starts when it is first asked")
+    return 0
+
+
+@click.command("uninstall")
+@json_option
+def uninstall(as_json: bool) -> int:
+    """Take back what install has done; a daemon that systemd has started ends."""
+    environ = read_environment()
+    ours = [unit.path for unit in render_units(environ) if is_ours(unit.path)]
+    step = _end(environ, ours) if ours else None
+    if as_json:
+        print_json({"version": 1, "removed": list(map(str, ours)), "next": step})
+        return 0
+    for path in ours:
+        click.echo(f"removed {path}")
+    if not ours:
+        click.echo("nothing was installed")
+    if step:
+        click.echo(f"next: {step}")
+    return 0
+
+
+def _print(units: Sequence[UnitFile], as_json: bool) -> None:
+    if as_json:
+        files = [{"path": str(unit.path), "content": unit.content} for unit in units]
+        print_json({"version": 1, "files": files})
+        return
+    for unit in units:
+        click.echo(f"==> {unit.path} <==\n{unit.content}")
+
+
+def _begin(environ: Mapping[str, str], units: Sequence[UnitFile], *, changed: bool) -> str | None:
+    """Hands the files to the service manager; returns what is left for the user to run."""
+    if sys.platform == "darwin":
+        return f"launchctl bootstrap gui/{os.getuid()} {shlex.quote(str(units[0].path))}"
+    systemctl = Systemctl(environ)
+    if not systemctl.answers():
+        stop = "agentkeys daemon stop && " if _runs(environ) else ""
+        return f"{stop}systemctl --user daemon-reload && systemctl --user enable --now {SOCKET}"
+    systemctl.do("daemon-reload")
+    if systemctl.is_active(SERVICE):
+        systemctl.do("enable", SOCKET)
+        return f"systemctl --user restart {SOCKET}" if changed else None
+    if not systemctl.is_active(SOCKET) and _runs(environ):
+        # systemd would take the socket's path from it, and nobody could reach it any more. Nor is
+        # it stopped unasked: without a keyring, its session would be lost.
+        systemctl.do("enable", SOCKET)
+        return f"agentkeys daemon stop && systemctl --user start {SOCKET}"
+    systemctl.do("enable", SOCKET)
+    systemctl.do("restart" if changed else "start", SOCKET)
+    return None
+
+
+def _end(environ: Mapping[str, str], paths: Sequence[Path]) -> str | None:
+    if sys.platform == "darwin":
+        remove_units(paths)
+        return f"launchctl bootout gui/{os.getuid()}/{LABEL}"
+    systemctl = Systemctl(environ)
+    if not systemctl.answers():
+        remove_units(paths)
+        return None
+    # The service needs its socket, so it ends with it.
+    systemctl.do("disable", "--now", SOCKET)
+    remove_units(paths)
+    systemctl.do("daemon-reload")
+    return None
+
+
+def _runs(environ: Mapping[str, str]) -> bool:
+    try:
+        return ask_running("GET", "/v1/health", environ=environ) is not None
+    except AgentkeysError:
+        # It runs, even if it says nothing that we understand.
+        return True

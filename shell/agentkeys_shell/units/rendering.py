@@ -1,0 +1,73 @@
+"""What a service manager is told: which command, with which settings, at which socket."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from agentkeys.errors import ConfigError
+from agentkeys.interpreter import own_module
+from agentkeys.protocol import settings_of
+from agentkeys.socket_path import socket_path
+from agentkeys_shell.units.files import UnitFile
+from agentkeys_shell.units.launchd import LAUNCH_AGENT, launch_agent
+from agentkeys_shell.units.systemd import SERVICE, SOCKET, service_unit, socket_unit
+
+__all__ = ["render_units"]
+
+_FOLDERS = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""What else decides which files a daemon reads. Proxies may hold passwords, so they stay out."""
+
+
+def render_units(environ: Mapping[str, str], *, platform: str = sys.platform) -> list[UnitFile]:
+    """The files that start, on `platform`, the daemon which clients with this environment ask.
+
+    Raises ConfigError for a setting that no unit can hold.
+    """
+    command = own_module("agentkeys_daemon")
+    settings = _settings(environ)
+    path = socket_path(environ, os.getuid())
+    if platform == "darwin":
+        folder = _home(environ) / "Library" / "LaunchAgents"
+        content = launch_agent(_template(LAUNCH_AGENT), command, settings, path)
+        return [UnitFile(folder / LAUNCH_AGENT, content)]
+    folder = _config_folder(environ) / "systemd" / "user"
+    return [
+        UnitFile(folder / SERVICE, service_unit(_template(SERVICE), command, settings)),
+        UnitFile(folder / SOCKET, socket_unit(_template(SOCKET), path)),
+    ]
+
+
+def _settings(environ: Mapping[str, str]) -> dict[str, str]:
+    folders = {name: environ[name] for name in _FOLDERS if environ.get(name, "").startswith("/")}
+    settings = settings_of(environ, os.getcwd) | folders
+    for name, value in settings.items():
+        if not value.isprintable():
+            raise ConfigError(
+                f"{name} is {value!r}, which no unit can hold", hint=f"set {name} to plain text"
+            )
+    return settings
+
+
+def _config_folder(environ: Mapping[str, str]) -> Path:
+    chosen = environ.get("XDG_CONFIG_HOME", "")
+    return Path(chosen) if chosen.startswith("/") else _home(environ) / ".config"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or Path.home())
+
+
+def _template(name: str) -> str:
+    """The file `name` of the daemon's units, which is found without importing the daemon."""
+    spec = find_spec("agentkeys_daemon")
+    packages = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    # In the package once it is installed, beside it in a checkout.
+    for folder in [*packages, *(package.parent for package in packages)]:
+        path = folder / "units" / name
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise ConfigError(f"this installation lacks {name}", hint="install agentkeys anew")

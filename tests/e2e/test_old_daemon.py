@@ -1,0 +1,96 @@
+"""After an upgrade: a daemon that speaks another version of the protocol still runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from agentkeys.sandbox_record import process_started
+from tests.fakes import old_daemon
+from tests.support.programs import Home, read_line
+
+SHIM = "agentkeys-credential-process"
+ERROR = "the daemon speaks another version of the protocol"
+HINT = "run: agentkeys daemon restart"
+
+
+@contextmanager
+def old(home: Home, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """An old daemon at the socket of `home`."""
+    home.socket.parent.mkdir(mode=0o700, exist_ok=True)
+    program = old_daemon.__file__
+    with home.start(sys.executable, "-I", program, home.socket, *options) as process:
+        try:
+            assert read_line(process.stdout) == "ready"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [
+        ([SHIM], 1),
+        (["agentkeys", "credential-process"], 1),
+        (["agentkeys", "exec", "--", "true"], 125),
+        (["agentkeys", "status"], 1),
+        (["agentkeys", "status", "--json"], 1),
+        (["agentkeys", "whoami"], 1),
+        (["agentkeys", "profiles"], 1),
+        (["agentkeys", "logout"], 1),
+        (["agentkeys", "daemon", "status"], 1),
+        (["agentkeys", "daemon", "start"], 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_every_command_says_restart(home: Home, argv: list[str], status: int) -> None:
+    """And takes nothing of what it does not understand for an answer."""
+    with old(home):
+        done = home.run(*argv)
+        assert (done.status, done.stdout) == (status, "")
+        assert done.complaint() == (ERROR, HINT)
+        home.succeed("agentkeys", "daemon", "stop")
+
+
+@pytest.mark.parametrize("options", [(), ("obeys",)], ids=["deaf", "obeys"])
+def test_stop_ends_it(home: Home, options: tuple[str, ...]) -> None:
+    """By a signal, whatever it makes of our request."""
+    with old(home, *options) as process:
+        assert home.succeed("agentkeys", "daemon", "stop") == "stopped\n"
+        assert process.wait(timeout=60) is not None
+    assert home.succeed("agentkeys", "daemon", "stop") == "no daemon was running\n"
+
+
+def test_restart_puts_a_new_one_in_its_place(user_home: Home) -> None:
+    """As every command's hint promises."""
+    with old(user_home) as process:
+        restarted = json.loads(user_home.succeed("agentkeys", "daemon", "restart", "--json"))
+        assert restarted["daemon"]["protocol"] == 1
+        assert process.wait(timeout=60) is not None
+        user_home.succeed(SHIM)
+
+
+@pytest.mark.parametrize("record", ["1", "", "-1", "somebody else"])
+def test_nothing_but_the_daemon_on_record_is_killed(home: Home, record: str) -> None:
+    """What happens to listen there may be anything; the user is told which process it is."""
+    with old(home) as process:
+        pid_file = home.socket.with_name(f"{home.socket.name}.pid")
+        with subprocess.Popen(["sleep", "600"]) as bystander:
+            named = str(bystander.pid) if record == "somebody else" else record
+            pid_file.write_text(named, encoding="ascii")
+            for command in ("stop", "restart"):
+                done = home.run("agentkeys", "daemon", command)
+                assert (done.status, done.stdout) == (1, "")
+                error, hint = done.complaint()
+                assert "is not the daemon on record" in error
+                assert hint == f"run: kill {process.pid}"
+            assert process_started(process.pid)
+            assert process_started(bystander.pid)
+            bystander.kill()
+        pid_file.write_text(str(process.pid), encoding="ascii")
+        home.succeed("agentkeys", "daemon", "stop")

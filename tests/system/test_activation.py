@@ -1,0 +1,203 @@
+"""The daemon and a real systemd, which holds its socket and starts it for whoever asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from agentkeys.interpreter import own_module
+from agentkeys.sandbox_record import process_started
+from agentkeys_shell.sandbox.processes import wait_until
+from tests.support.programs import Home, new_home
+from tests.support.raw_http import ask
+from tests.system.secret_service import SecretService, missing_packages
+from tests.system.user_manager import UserManager, missing_systemd
+
+SERVICE = "agentkeys.service"
+SOCKET = "agentkeys.socket"
+INSTALL = ("agentkeys", "daemon", "install")
+
+
+@pytest.fixture(autouse=True)
+def systemd() -> None:
+    """Its programs are there."""
+    if words := missing_systemd():
+        pytest.fail(words)
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """An empty home."""
+    with new_home() as empty:
+        yield empty
+
+
+def told_pid(home: Home) -> int:
+    """Of the daemon that answers, or that systemd starts for an answer."""
+    return int(ask(home, "GET", "/v1/health").json()["pid"])
+
+
+# systemd-socket-activate
+
+
+@pytest.fixture
+def activator(home: Home) -> Iterator[subprocess.Popen[str]]:
+    """Holds the socket of `home`, and becomes the daemon with the first connection."""
+    home.socket.parent.mkdir(mode=0o700)
+    settings = [f"--setenv={name}={value}" for name, value in home.environment.items()]
+    listen = f"--listen={home.socket}"
+    daemon = own_module("agentkeys_daemon")
+    with home.start("systemd-socket-activate", listen, *settings, *daemon) as process:
+        try:
+            assert wait_until(home.socket.exists, seconds=60)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_first_of_many_requests_starts_it(home: Home, activator: subprocess.Popen[str]) -> None:
+    """All are answered by the one that was started, and nobody starts another."""
+    with ThreadPoolExecutor(10) as pool:
+        asks = [pool.submit(home.succeed, "agentkeys", "daemon", "start") for _ in range(10)]
+        for shown in asks:
+            assert str(activator.pid) in shown.result()
+    assert told_pid(home) == activator.pid
+
+
+def test_stop_ends_it_and_leaves_the_socket(home: Home, activator: subprocess.Popen[str]) -> None:
+    """The program that held it has become the daemon, so the next command starts one itself."""
+    told_pid(home)
+    assert home.succeed("agentkeys", "daemon", "stop") == "stopped\n"
+    assert activator.wait(timeout=60) == 0
+    assert home.socket.exists()
+    home.succeed("agentkeys", "daemon", "start")
+    assert told_pid(home) != activator.pid
+
+
+# the units
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {},
+        {"AGENTKEYS_CONFIG": "/srv/with space/\"quotes\" 'and' \\ %h $HOME ü.toml"},
+        {"AGENTKEYS_SOCKET": "/srv/with space/%h/daemon.sock"},
+    ],
+    ids=["plain", "odd setting", "odd socket"],
+)
+def test_systemd_finds_nothing_wrong_with_them(home: Home, env: Mapping[str, str]) -> None:
+    """Neither a word that it does not know nor a program that is not there."""
+    home.environment["PATH"] = "/nowhere"
+    home.succeed(*INSTALL, env=env)
+    units = sorted((home.folder / "config" / "systemd" / "user").iterdir())
+    assert len(units) == 2
+    done = home.run("/usr/bin/systemd-analyze", "--user", "verify", *units)
+    assert (done.status, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Iterator[SecretService]:
+    """An unlocked keyring with a default collection."""
+    if packages := missing_packages():
+        pytest.fail(f"this needs real programs: apt-get install {' '.join(packages)}")
+    with SecretService(tmp_path) as service:
+        service.start_keyring(password="pw")
+        yield service
+
+
+@pytest.fixture
+def manager(home: Home) -> Iterator[UserManager]:
+    """A systemd for the user of `home`."""
+    with UserManager(home) as running:
+        yield running
+
+
+def test_installed_it_starts_when_it_is_asked(home: Home, manager: UserManager) -> None:
+    """Again after a stop, after a kill, and with one daemon at a time; until it is uninstalled."""
+    home.succeed(*INSTALL)
+    assert (manager.is_active(SOCKET), manager.is_active(SERVICE)) == (True, False)
+    first = told_pid(home)
+    assert first == manager.main_pid(SERVICE)
+    home.succeed("agentkeys", "daemon", "stop")
+    assert process_started(first) is None
+    second = told_pid(home)
+    assert second == manager.main_pid(SERVICE)
+    os.kill(second, signal.SIGKILL)
+    assert wait_until(lambda: manager.main_pid(SERVICE) == 0, seconds=60)
+    restarted = json.loads(home.succeed("agentkeys", "daemon", "restart", "--json"))
+    third = manager.main_pid(SERVICE)
+    assert restarted["daemon"]["pid"] == third
+    assert len({first, second, third}) == 3
+    home.succeed("agentkeys", "daemon", "uninstall")
+    assert (manager.is_active(SOCKET), manager.is_active(SERVICE)) == (False, False)
+    assert process_started(third) is None
+    assert not home.socket.exists()
+
+
+def test_a_daemon_that_runs_hands_over_when_it_is_stopped(home: Home, manager: UserManager) -> None:
+    """Not before: what the command says to run does it."""
+    home.succeed("agentkeys", "daemon", "start")
+    before = told_pid(home)
+    step = json.loads(home.succeed(*INSTALL, "--json"))["next"]
+    assert told_pid(home) == before
+    assert home.run("sh", "-c", step).status == 0
+    assert process_started(before) is None
+    assert told_pid(home) == manager.main_pid(SERVICE)
+
+
+@pytest.mark.parametrize("name", ["AGENTKEYS_STATE_DIR", "AGENTKEYS_SOCKET"])
+def test_new_settings_are_taken_when_the_user_says_so(
+    home: Home, manager: UserManager, name: str
+) -> None:
+    """A new socket as well; until then, the daemon that runs goes on with the former ones."""
+    home.succeed(*INSTALL)
+    before = told_pid(home)
+    other = home.folder / "other" / "place"
+    home.environment[name] = str(other)
+    step = json.loads(home.succeed(*INSTALL, "--json"))["next"]
+    assert process_started(before)
+    assert home.run("sh", "-c", step).status == 0
+    assert process_started(before) is None
+    if name == "AGENTKEYS_SOCKET":
+        home.socket = other
+    home.succeed("agentkeys", "profiles")
+    assert told_pid(home) == manager.main_pid(SERVICE)
+
+
+def test_a_program_in_an_odd_folder_is_found(home: Home, manager: UserManager) -> None:
+    """What the unit's quotes and escapes come to is what was meant."""
+    odd = home.folder / "st a$te %h 'ü\\"
+    home.environment["AGENTKEYS_STATE_DIR"] = str(odd)
+    home.succeed(*INSTALL)
+    home.succeed("agentkeys", "profiles")
+    assert told_pid(home) == manager.main_pid(SERVICE)
+    assert Path(odd / "logs").is_dir()
+    home.state = odd
+
+
+def test_its_restrictions_leave_the_keyring_alone(home: Home, keyring: SecretService) -> None:
+    """A daemon that systemd starts keeps leases in a real keyring, across a restart."""
+    del home.environment["AGENTKEYS_VAULT"]
+    # In a runtime folder that they share, systemd would put a bus of its own over this one.
+    runtime = home.environment["XDG_RUNTIME_DIR"]
+    home.environment |= {**keyring.environment, "XDG_RUNTIME_DIR": runtime}
+    assert home.run("agentkeys", "sandbox", "start").status == 0
+    home.succeed("agentkeys", "daemon", "stop")
+    with UserManager(home) as manager:
+        bus = f"DBUS_SESSION_BUS_ADDRESS={home.environment['DBUS_SESSION_BUS_ADDRESS']}"
+        home.succeed("systemctl", "--user", "set-environment", bus)
+        home.succeed(*INSTALL)
+        first = home.succeed("agentkeys-credential-process")
+        restarted = json.loads(home.succeed("agentkeys", "daemon", "restart", "--json"))
+        assert restarted["daemon"]["vault"] == "secret-service"
+        assert restarted["daemon"]["pid"] == manager.main_pid(SERVICE)
+        assert home.succeed("agentkeys-credential-process") == first
+        home.succeed("agentkeys", "daemon", "uninstall")

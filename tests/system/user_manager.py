@@ -1,0 +1,81 @@
+"""A systemd of our own, as the one that runs for every user who logs in."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from agentkeys_shell.sandbox.processes import wait_until
+from tests.support.programs import PATIENCE, Home
+
+__all__ = ["UserManager", "missing_systemd"]
+
+_PROGRAM = Path("/lib/systemd/systemd")
+# It runs only where the system looks booted with systemd, which a container does not.
+_START = f"""
+mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system && exec {_PROGRAM} --user
+"""
+
+
+def missing_systemd() -> str | None:
+    """What to install before any of this can run."""
+    programs = ("systemd-socket-activate", "systemd-analyze", "systemctl")
+    if all(map(shutil.which, programs)) and _PROGRAM.exists():
+        return None
+    return "this needs real programs: apt-get install systemd"
+
+
+class UserManager:
+    """Runs for the user of `home`, whose programs find it; leave its `with` to end it."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._log = home.folder / "systemd.log"
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            # A file system of its own, so that nobody else on this machine sees the difference.
+            self._process = subprocess.Popen(
+                ["unshare", "--mount", "--propagation", "private", "sh", "-c", _START],
+                env=self._home.environment,
+                stdout=log,
+                stderr=log,
+            )
+        if not wait_until(lambda: self._answers() or self._has_ended(), seconds=PATIENCE):
+            self.__exit__()
+        if self._has_ended():
+            said = self._log.read_text(encoding="utf-8", errors="replace")
+            raise AssertionError(f"systemd --user does not run; root may be needed: {said}")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def is_active(self, unit: str) -> bool:
+        return self._ask("is-active", "--quiet", unit).returncode == 0
+
+    def main_pid(self, unit: str) -> int:
+        """Of a service's process; 0 if it does not run."""
+        return int(self._ask("show", "--property=MainPID", "--value", unit).stdout)
+
+    def _answers(self) -> bool:
+        return self._ask("show-environment").returncode == 0
+
+    def _has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def _ask(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            ["systemctl", "--user", *arguments],
+            env=self._home.environment,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )

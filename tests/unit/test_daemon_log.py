@@ -1,0 +1,75 @@
+"""The daemon's log: JSON lines, private, bounded."""
+
+from __future__ import annotations
+
+import json
+import logging
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agentkeys.errors import ConfigError
+from agentkeys_daemon.log import MAX_BYTES, OLD_FILES, start_log
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    """Where a log is being written."""
+    path = tmp_path / "logs" / "daemon.jsonl"
+    handler = start_log(path)
+    yield path
+    logging.getLogger("agentkeys").removeHandler(handler)
+    handler.close()
+
+
+@pytest.fixture
+def log() -> logging.Logger:
+    return logging.getLogger("agentkeys.daemon")
+
+
+def test_each_line_is_an_object(path: Path, log: logging.Logger) -> None:
+    """A message of several lines stays one line of the file."""
+    log.info("one\ntwo %s", "ü")
+    log.warning("three")
+    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [(e["level"], e["message"]) for e in entries] == [
+        ("info", "one\ntwo ü"),
+        ("warning", "three"),
+    ]
+    assert all(set(entry) == {"time", "level", "message", "pid"} for entry in entries)
+
+
+def test_it_shows_no_traceback(path: Path, log: logging.Logger) -> None:
+    """Its lines would show source, and through reprs what was in it."""
+    try:
+        int("held-secret")
+    except ValueError:
+        log.exception("it failed")
+    assert "held-secret" not in path.read_text(encoding="utf-8")
+    assert "Traceback" not in path.read_text(encoding="utf-8")
+
+
+def test_it_is_rotated_and_stays_private(path: Path, log: logging.Logger) -> None:
+    """The latest few megabytes are kept, whole lines all of them, for their owner alone."""
+    words = "x" * 10_000
+    for number in range(6 * MAX_BYTES // len(words)):
+        log.info("%d %s", number, words)
+    files = sorted(path.parent.iterdir())
+    assert len(files) == 1 + OLD_FILES
+    for file in files:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert file.stat().st_size <= MAX_BYTES
+        for line in file.read_text(encoding="utf-8").splitlines():
+            assert json.loads(line)["message"].endswith(words)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_it_is_not_written_through_a_link(tmp_path: Path) -> None:
+    """Somebody else's file must not grow by it."""
+    (tmp_path / "logs").mkdir(mode=0o700)
+    (tmp_path / "logs" / "daemon.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        start_log(tmp_path / "logs" / "daemon.jsonl")
+    assert not (tmp_path / "elsewhere").exists()
