@@ -22,10 +22,12 @@ COMMANDS = {
     "init": "Write the first configuration.",
     "login": "Log in, so that credentials can be minted.",
     "logout": "Forget the session and its leases.",
+    "forget": "Forget leases, keep the session.",
     "whoami": "Show who is logged in.",
     "exec": "Run a program with temporary credentials.",
     "credential-process": "Print credentials as AWS clients ask for them.",
     "status": "Show sessions, leases and last errors.",
+    "wait": "Wait until credentials last long enough.",
     "profiles": "List the configured profiles.",
     "daemon": "Start, stop and look at the daemon.",
     "sandbox": "Run a broker and an S3 store on this machine.",
@@ -36,7 +38,8 @@ COMMANDS = {
 class _NoSuchCommand(click.UsageError):
     def __init__(self, name: str, ctx: click.Context) -> None:
         super().__init__(f"there is no command {name!r}", ctx)
-        self.nearest = next(iter(difflib.get_close_matches(name, COMMANDS, n=1)), None)
+        nearest = next(iter(difflib.get_close_matches(name, COMMANDS, n=1)), None)
+        self.hint = nearest and f"did you mean {nearest}?"
 
 
 class _LazyGroup(click.Group):
@@ -104,8 +107,7 @@ def _usage(problem: click.UsageError, arguments: Sequence[str]) -> int:
         click.echo(problem.format_message())
         return EXIT_USAGE if arguments else 0
     say(f"error: {_lower_first(problem.format_message()).rstrip('.')}")
-    meant = problem.nearest if isinstance(problem, _NoSuchCommand) else None
-    say(f"hint: did you mean {meant}?" if meant else f"hint: see {path} --help")
+    say(f"hint: {getattr(problem, 'hint', None) or f'see {path} --help'}")
     # Before its child starts, exec fails with one status of its own, whatever the reason.
     return 125 if path == "agentkeys exec" else EXIT_USAGE
 

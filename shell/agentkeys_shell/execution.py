@@ -9,7 +9,7 @@ import errno
 import posix
 
 from agentkeys.client import read_environment
-from agentkeys.protocol import REGION_HEADER, quote
+from agentkeys.protocol import NOTICE_HEADER, REGION_HEADER, TERMINAL_HEADER, quote
 from agentkeys_shell.daemon import ask, enable_packages, profile_path
 from agentkeys_shell.environment import child_environment
 
@@ -38,16 +38,36 @@ def run(profile: str | None, command: Sequence[str]) -> int:
 def _begin(profile: str | None, environ: Mapping[str, str]) -> bytes:
     """The variables of a new run, after a login where a person is there to do it."""
     path = profile_path(profile, "runs", environ)
-    region = environ.get("AWS_REGION")
-    headers = ((REGION_HEADER, quote(region[:64])),) if region else ()
+    headers = _headers(environ)
     try:
-        return ask("POST", path, environ=environ, headers=headers).body
+        answer = ask("POST", path, environ=environ, headers=headers)
     except Exception as problem:
         if getattr(problem, "code", "") != "login_required" or not _person_is_there():
             raise
         _complain(problem)
         _offer_login(profile, environ)
-        return ask("POST", path, environ=environ, headers=headers).body
+        answer = ask("POST", path, environ=environ, headers=headers)
+    notice = answer.header(NOTICE_HEADER)
+    if notice:
+        _tell(notice)
+    return answer.body
+
+
+def _headers(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    region = environ.get("AWS_REGION")
+    headers = ((REGION_HEADER, quote(region[:64])),) if region else ()
+    # Nobody reads notes in a log, and a program may take them for its child's.
+    return (*headers, (TERMINAL_HEADER, "yes")) if posix.isatty(2) else headers
+
+
+def _tell(notice: str) -> None:
+    from urllib.parse import unquote  # noqa: PLC0415 - once in a daemon's life
+
+    from agentkeys_shell.failure import say  # noqa: PLC0415
+
+    message, _, hint = unquote(notice).partition("\n")
+    say(f"note: {message}")
+    say(f"hint: {hint}")
 
 
 def _complain(problem: Exception) -> None:

@@ -9,7 +9,7 @@ import click
 
 from agentkeys_shell.options import FAST_COMMANDS
 
-__all__ = ["fast_options"]
+__all__ = ["fast_options", "refuse_empty"]
 
 
 def fast_options(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -23,7 +23,7 @@ def fast_options(command: str) -> Callable[[Callable[..., Any]], Callable[..., A
                 # An explicit False would let click take the option without its value.
                 is_flag=True if option.value is None else None,
                 metavar=option.value,
-                callback=None if option.value is None else _refuse_empty,
+                callback=None if option.value is None else refuse_empty,
                 help=option.help,
             )(function)
         return function
@@ -31,7 +31,7 @@ def fast_options(command: str) -> Callable[[Callable[..., Any]], Callable[..., A
     return decorate
 
 
-def _refuse_empty(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def refuse_empty(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """An empty value comes from an unset shell variable and must not mean the default."""
     if value == "":
         raise click.BadParameter("it is empty", param=parameter)

@@ -9,30 +9,27 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from agentkeys.clock import SystemClock, parse_utc
+from agentkeys_shell.durations import in_words
 
-__all__ = ["print_profiles_table", "print_status_table"]
+__all__ = ["new_console", "print_profiles_table", "print_status_table", "status_parts"]
 
 _STATE_STYLE = {"fresh": "green", "early": "green", "dying": "yellow", "over": "red", "none": "dim"}
 _SESSION_STYLE = {"live": "green", "expired": "red", "refused": "red"}
 
 
-def print_status_table(status: Mapping[str, Any]) -> None:
+def print_status_table(status: Mapping[str, Any], console: Console | None = None) -> None:
     """The facts of `status --json` on one screen."""
-    console = _console()
-    daemon = status["daemon"]
-    if daemon is None:
-        console.print("no daemon is running; the next command that needs one starts it")
-        return
-    console.print(_leases(status["profiles"], status["default_profile"]))
-    lines = [_identity(identity) for identity in status["identities"]]
-    lines.append(f"[dim]daemon {daemon['pid']}: {escape(daemon['vault_detail'])}[/]")
-    for line in [*lines, *_problems(status)]:
-        console.print(line, soft_wrap=True)
+    console = console or new_console()
+    for part in status_parts(status):
+        # On a terminal, lines are broken between words; in a file they are not broken at all.
+        console.print(part, soft_wrap=isinstance(part, Text) and not console.is_terminal)
 
 
-def _console() -> Console:
+def new_console() -> Console:
+    """What tables are printed on."""
     console = Console(highlight=False)
     if not console.is_terminal:
         # Into a file or a pipe everything is written out, however long.
@@ -40,31 +37,61 @@ def _console() -> Console:
     return console
 
 
-def _leases(profiles: list[dict[str, Any]], default: str | None) -> Table:
+def status_parts(status: Mapping[str, Any], *, exact: bool = False) -> list[Table | Text]:
+    """The table of leases and the lines below it; where they are `exact`, times have seconds."""
+    daemon = status["daemon"]
+    if daemon is None:
+        return [Text("no daemon is running; the next command that needs one starts it")]
+    lines = [_identity(identity, exact=exact) for identity in status["identities"]]
+    lines.append(f"[dim]daemon {daemon['pid']}: {escape(daemon['vault_detail'])}[/]")
+    lines += [*_problems(status), *map(_notice, status["notices"])]
+    table = _leases(status["profiles"], status["default_profile"], exact=exact)
+    return [table, *map(Text.from_markup, lines)]
+
+
+def _leases(profiles: list[dict[str, Any]], default: str | None, *, exact: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("PROFILE", "WHO", "ROLE", "KEY", "EXPIRES IN", "REFRESH IN", "STATE"):
-        table.add_column(title, no_wrap=True)
+        # On a narrow terminal names are cut short; what is short already stays whole.
+        is_name = title in ("PROFILE", "ROLE")
+        table.add_column(title, no_wrap=not is_name, overflow="ellipsis")
     for profile in profiles:
         state = profile["state"]
+        left, pause = profile["expires_in_seconds"], _refresh_in_seconds(profile)
         table.add_row(
             escape(profile["name"]) + ("*" if profile["name"] == default else ""),
             _short(profile["subject"]),
             escape((profile["role_arn"] or "-").rpartition("/")[2]),
             f"…{profile['key_ending']}" if profile["key_ending"] else "-",
-            _until(profile["expires_at"]),
-            _until(profile["refresh_at"], past="due"),
+            _until(left, past="over", exact=exact),
+            _until(pause, past="due", exact=exact),
             f"[{_STATE_STYLE.get(state, '')}]{state}[/]",
         )
     return table
 
 
-def _identity(identity: dict[str, Any]) -> str:
+def _refresh_in_seconds(profile: Mapping[str, Any]) -> int | None:
+    """None where nobody uses the lease, or there is none."""
+    if profile["refresh_at"] is None:
+        return None
+    # Both times are of the store's clock, which need not be ours.
+    between = parse_utc(profile["expires_at"]) - parse_utc(profile["refresh_at"])
+    return int(profile["expires_in_seconds"] - between.total_seconds())
+
+
+def _identity(identity: Mapping[str, Any], *, exact: bool) -> str:
     session = identity["session"]
     style = _SESSION_STYLE.get(session, "dim")
     words = f"{escape(identity['name'])}: session [{style}]{session}[/]"
     if session == "live":
-        words += f" for {_until(identity['session_expires_at'])}"
+        words += f" for {_until(_session_seconds(identity), past='a moment', exact=exact)}"
     return f"{words}, {escape(identity['url'])}"
+
+
+def _session_seconds(identity: Mapping[str, Any]) -> int:
+    """By the broker's clock, which decides when the session is over."""
+    theirs = SystemClock().now() + timedelta(seconds=identity["clock_skew_seconds"] or 0)
+    return int((parse_utc(identity["session_expires_at"]) - theirs).total_seconds())
 
 
 def _problems(status: Mapping[str, Any]) -> list[str]:
@@ -72,12 +99,16 @@ def _problems(status: Mapping[str, Any]) -> list[str]:
     found = [(None, status["daemon"]["config_error"]), (None, status["daemon"]["ledger_error"])]
     found += [(entry["name"], entry["vault_error"]) for entry in status["identities"]]
     found += [(entry["name"], entry["last_error"]) for entry in status["profiles"]]
-    return [
-        f"[red]{escape(name + ': ' if name else '')}{escape(problem['message'])}[/]"
-        f" [dim]({escape(problem['hint'])})[/]"
-        for name, problem in found
-        if problem
-    ]
+    return [_line("red", name, problem) for name, problem in found if problem]
+
+
+def _notice(notice: Mapping[str, str]) -> str:
+    return _line("yellow", notice["about"], notice)
+
+
+def _line(style: str, about: str | None, told: Mapping[str, str]) -> str:
+    words = f"{about}: {told['message']}" if about else told["message"]
+    return f"[{style}]{escape(words)}[/] [dim]({escape(told['hint'])})[/]"
 
 
 def print_profiles_table(document: Mapping[str, Any]) -> None:
@@ -95,7 +126,7 @@ def print_profiles_table(document: Mapping[str, Any]) -> None:
             escape(profile["prefix"] or "-"),
             profile["confine"],
         )
-    _console().print(table)
+    new_console().print(table)
 
 
 def _short(subject: str | None) -> str:
@@ -105,13 +136,8 @@ def _short(subject: str | None) -> str:
     return escape(subject if len(subject) <= 14 else f"{subject[:6]}…{subject[-4:]}")
 
 
-def _until(at: str | None, *, past: str = "over") -> str:
-    """How long until a time: `58m`, `4h 59m`, or `past`."""
-    if at is None:
+def _until(seconds: int | None, *, past: str, exact: bool) -> str:
+    """How long until a time: `58m`, `4h 59m`, or `past`; `-` where there is none."""
+    if seconds is None:
         return "-"
-    left = parse_utc(at) - SystemClock().now()
-    if left <= timedelta(0):
-        return past
-    minutes, seconds = divmod(int(left.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes}m" if hours else f"{minutes}m" if minutes else f"{seconds}s"
+    return in_words(timedelta(seconds=seconds), exact=exact) if seconds > 0 else past

@@ -22,11 +22,13 @@ def print_status(profile: str | None) -> int:
     return pass_on(fetch_status(profile, read_environment()))
 
 
-def fetch_status(profile: str | None, environ: Mapping[str, str]) -> bytes:
+def fetch_status(
+    profile: str | None, environ: Mapping[str, str], *, deadline: float | None = None
+) -> bytes:
     """The document, JSON, of one profile or of all; never starts a daemon.
 
     Raises RemoteError, DaemonError, ConfigError.
     """
     path = profile_path(profile, "status", environ) if profile else "/v1/status"
-    response = ask_running("GET", path, environ=environ)
+    response = ask_running("GET", path, environ=environ, deadline=deadline)
     return NO_DAEMON if response is None else response.body
