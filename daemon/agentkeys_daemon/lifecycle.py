@@ -28,12 +28,14 @@ from agentkeys_daemon.listening import OwnSocket, only_one
 from agentkeys_daemon.log import start_log
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.refresher import Refresher
-from agentkeys_daemon.server import DaemonServer
+from agentkeys_daemon.server import BACKLOG, DaemonServer
 from agentkeys_daemon.status import StatusView
 
 __all__ = ["run_daemon"]
 
 log = logging.getLogger("agentkeys.daemon")
+
+DESCRIPTORS = 2 * BACKLOG
 
 
 def run_daemon(
@@ -47,8 +49,7 @@ def run_daemon(
     if handed:
         environ = {**environ, "AGENTKEYS_SOCKET": str(handed.path)}
     os.umask(0o077)
-    # A core file would hold every secret that we do.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _set_limits()
     paths = Paths.from_environment(environ)
     private_folder(paths.socket.parent)
     private_folder(paths.state)
@@ -60,6 +61,16 @@ def run_daemon(
         logging.getLogger("agentkeys").removeHandler(handler)
         handler.close()
         lock.release()
+
+
+def _set_limits() -> None:
+    # A core file would hold every secret that we do.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Whoever waits for a mint holds a connection; the usual limit is for programs that use select.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(

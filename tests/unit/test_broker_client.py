@@ -184,6 +184,17 @@ def test_a_rate_limit_says_how_long(detail: str, seconds: str) -> None:
     problem = refusal_of(400, envelope("bad_request", detail))
     assert type(problem) is BrokerRefused
     assert problem.hint == f"wait {seconds} s and try again"
+    assert problem.retry_after == float(seconds)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_proxy_says_how_long_too(status: int) -> None:
+    """With the header that HTTP has for it."""
+    with FakeBroker() as broker:
+        broker.answer_with(PATH, status, b"busy", {"Retry-After": "17"})
+        with pytest.raises(BrokerUnreachable) as refusal:
+            at_broker(broker.url, lambda client: client.call("POST", PATH))
+    assert refusal.value.retry_after == 17
 
 
 @pytest.mark.parametrize(
