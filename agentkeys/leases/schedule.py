@@ -48,6 +48,7 @@ EARLIEST_PART = 0.6
 A narrower spread costs the broker a little less, and lets the echo of an outage go on for hours.
 """
 
+SHORTEST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=30)
 """Between attempts while somebody waits and nothing is held."""
 
@@ -87,20 +88,23 @@ def first_refresh(lifetime: timedelta, draw: float) -> timedelta:
 
 
 def refresh_after_failure(lifetime: timedelta, draw: float) -> timedelta:
-    """The age at which a lease is refreshed that was minted after failures: 11 to 44 minutes.
+    """The age at which a lease is refreshed that was minted after failures: 13 to 44 minutes.
 
     A whole fleet may have been waiting for it. Those that come back in the same minutes are spread
     over a life again, but not over the minutes in which the others are still coming back.
     """
-    return latest_refresh(lifetime) * (0.25 + 0.75 * draw)
+    return latest_refresh(lifetime) * (0.3 + 0.7 * draw)
 
 
 def retry_pause(left: timedelta, failures: int, draw: float) -> timedelta:
     """How long to leave broker and store alone after the latest of `failures` failures in a row.
 
-    A quarter to a half of what is left of the lease, ten minutes at most, so that a fleet comes
-    back from an outage over minutes and not in one second; where little or nothing is left, 2 s
-    growing to 30 s.
+    A part of what is left of the lease, up to a half and to ten minutes, so that a fleet comes back
+    from an outage over minutes and not in one second. Where nothing is left, 2 s growing to 30 s;
+    but what is left now is never slept away.
     """
-    growing = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(failures, 8)))
-    return max(growing * (0.75 + draw / 4), min(left, LONGEST_LEFT) * (0.25 + draw / 4))
+    growing = min(LONGEST_PAUSE, timedelta(seconds=2 ** min(failures, 8))) * (0.75 + 0.25 * draw)
+    if not left:
+        return growing
+    spread = min(left, LONGEST_LEFT) * (0.15 + 0.35 * draw)
+    return min(max(growing, spread), max(left, SHORTEST_PAUSE))

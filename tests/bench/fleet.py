@@ -123,7 +123,7 @@ def main() -> None:
             )
             print(_row(daemons, scenario, found), flush=True)
             missed += _missed(daemons, scenario, found)
-    raise SystemExit("\n".join(missed))
+    raise SystemExit("\n".join(missed) or 0)
 
 
 def _row(daemons: int, scenario: Scenario, found: Figures) -> str:

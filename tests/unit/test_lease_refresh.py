@@ -204,7 +204,7 @@ def test_after_a_failure_the_next_lease_is_out_of_step() -> None:
         place.move(minutes=8)
         await look(place)
         lease = await place.ask()
-        assert lease.refresh_at - lease.minted_at == timedelta(minutes=14.3)
+        assert lease.refresh_at - lease.minted_at == timedelta(minutes=16.28)
 
     play(story)
 

@@ -56,11 +56,11 @@ def test_a_higher_throw_means_later(plan: Plan, lifetime: timedelta, draws: list
 
 
 def test_the_moments_of_an_hour() -> None:
-    """0 to 44 minutes at first, 26 to 44 ever after, 11 to 44 after a failure."""
+    """0 to 44 minutes at first, 26 to 44 ever after, 13 to 44 after a failure."""
     assert latest_refresh(HOUR) == timedelta(minutes=44)
     assert first_refresh(HOUR, 0) == timedelta(0)
     assert first_refresh(HOUR, 1) == timedelta(minutes=44)
-    assert refresh_after_failure(HOUR, 0) == timedelta(minutes=11)
+    assert refresh_after_failure(HOUR, 0) == timedelta(minutes=13.2)
     assert refresh_after_failure(HOUR, 1) == timedelta(minutes=44)
     assert next_refresh(HOUR, 0) == timedelta(minutes=26.4)
     assert next_refresh(HOUR, 1) == timedelta(minutes=44)
@@ -97,10 +97,16 @@ def test_a_fleet_that_starts_together_is_in_balance_at_once() -> None:
 
 @given(st.timedeltas(timedelta(0), timedelta(hours=36)), st.integers(1, 10_000), DRAWS)
 def test_a_pause_after_failures_is_bounded(left: timedelta, failures: int, draw: float) -> None:
-    """At least a moment; at most half of what is left, or half a minute where nothing is."""
+    """At least a moment; at most half of what is left, or half a minute where that is little."""
     pause = retry_pause(left, failures, draw)
-    assert timedelta(seconds=1.5) <= pause <= timedelta(minutes=10)
+    assert timedelta(seconds=1) <= pause <= timedelta(minutes=10)
     assert pause <= max(timedelta(seconds=30), left / 2)
+
+
+@given(st.timedeltas(timedelta(seconds=1), timedelta(hours=36)), st.integers(1, 10_000), DRAWS)
+def test_no_pause_outlasts_what_is_left(left: timedelta, failures: int, draw: float) -> None:
+    """Whoever asks once the lease is over finds that it may be tried."""
+    assert retry_pause(left, failures, draw) <= left
 
 
 def test_pauses_grow_while_nothing_is_left() -> None:
