@@ -13,6 +13,7 @@ from datetime import timedelta
 from agentkeys.clock import Clock
 from agentkeys.errors import LoginRequired, VaultError
 from agentkeys.kept import Kept, decode_kept, encode_kept
+from agentkeys.leases.flights import Flights
 from agentkeys.leases.lease import Lease
 from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession
@@ -46,7 +47,7 @@ class Keeper:
         self._refused: BrokerSession | None = None
         self._leases: dict[str, Lease] = {}
         self._loaded = False
-        self._loading = asyncio.Lock()
+        self._loading: Flights[str, None] = Flights()
         self._writing = asyncio.Lock()
         self._writes: set[asyncio.Task[None]] = set()
         self._write_again_at = 0.0
@@ -73,15 +74,11 @@ class Keeper:
 
     async def load(self) -> None:
         """Reads the vault, once; raises VaultError while that is impossible."""
-        async with self._loading:
-            if self._loaded:
-                self._mend()
-                return
-            blob = await self._vault.load(self._account)
-            if not self._loaded:
-                kept = decode_kept(blob, clock=self._clock)
-                self._session, self._leases = kept.session, dict(kept.leases)
-                self._loaded = True
+        if self._loaded:
+            self._mend()
+        else:
+            # Once for all who wait: a vault that hangs must not hang for each in turn.
+            await asyncio.shield(self._loading.join(self._account, self._read))
 
     async def last_session(self) -> BrokerSession:
         """The session, over or not; raises LoginRequired, VaultError."""
@@ -91,16 +88,21 @@ class Keeper:
         return self._session
 
     async def session(self) -> BrokerSession:
-        """A session to mint with; raises LoginRequired, VaultError."""
+        """A session to mint with; raises LoginRequired, VaultError.
+
+        By our own clock alone, which may be wrong, none counts as over: until the broker has told
+        what time it has, it decides.
+        """
         session = await self.last_session()
-        if self.is_over(session):
+        is_sure = self.is_refused or self._times.skew(session.url) is not None
+        if is_sure and self.is_over(session):
             raise self._login_required(f"the session of {self.identity} has expired")
         if self.is_refused:
             raise self._login_required(f"the broker no longer accepts {self.identity}'s session")
         return session
 
     def is_over(self, session: BrokerSession) -> bool:
-        """Whether it has expired by its broker's clock."""
+        """Whether it has expired by its broker's clock, as far as that is known."""
         return session.is_over(self._times.now(session.url))
 
     def refuse_session(self, session: BrokerSession) -> None:
@@ -137,9 +139,9 @@ class Keeper:
         self._leases[digest] = lease
         self._begin_write()
 
-    async def drop_leases(self, digests: Collection[str] | None) -> None:
-        """Drops the leases under `digests`, or all; raises VaultError if they stay in the vault."""
-        for digest in list(self._leases) if digests is None else digests:
+    async def drop_leases(self, digests: Collection[str]) -> None:
+        """Drops the leases under `digests`; raises VaultError if they stay in the vault."""
+        for digest in digests:
             self._leases.pop(digest, None)
         await self._write()
         if self.trouble is not None:
@@ -150,6 +152,13 @@ class Keeper:
         await asyncio.gather(*self._writes)
         if self.trouble is not None:
             await self._write()
+
+    async def _read(self) -> None:
+        blob = await self._vault.load(self._account)
+        if not self._loaded:
+            kept = decode_kept(blob, clock=self._clock)
+            self._session, self._leases = kept.session, dict(kept.leases)
+            self._loaded = True
 
     def _begin_write(self) -> None:
         task = asyncio.get_running_loop().create_task(self._write())

@@ -21,7 +21,7 @@ from agentkeys.config.values import (
 from agentkeys.errors import ConfigError
 from agentkeys.models import Confinement, RoleArn
 from agentkeys.prefix import check_prefix
-from agentkeys.stores import AWS, parse_store_kind
+from agentkeys.stores import AWS, parse_store_kind, sts_endpoint
 
 __all__ = ["DEFAULT_AUDIENCE", "DEFAULT_PREFIX", "REGION", "parse_config"]
 
@@ -126,7 +126,7 @@ def _profile(
         identity=identity,
         store=store,
         role_arn=_role_arn(table, store),
-        region=_region(table) or store.region,
+        region=_sts_region(table, store),
         duration=_duration(table, store),
         bucket=table.string("bucket"),
         prefix=_prefix(table),
@@ -173,6 +173,17 @@ def _region(table: Table) -> str | None:
     region = table.string("region")
     if region is not None and not REGION.fullmatch(region):
         raise table.refuse("region", f"is not a region: {region!r}", 'write it like "us-east-1"')
+    return region
+
+
+def _sts_region(table: Table, store: Store) -> str | None:
+    """The profile's or the store's; where it decides which STS is asked, there has to be one."""
+    region = _region(table) or store.region
+    try:
+        if region and store.sts_endpoint is None:
+            sts_endpoint(store.kind, region)
+    except ConfigError as problem:
+        raise table.refuse("region", f"is wrong: {problem.message}", problem.hint) from None
     return region
 
 

@@ -47,7 +47,7 @@ class LeaseHolder(Protocol):
 
     def keep_lease(self, digest: str, lease: Lease) -> None: ...
 
-    async def drop_leases(self, digests: Collection[str] | None) -> None: ...
+    async def drop_leases(self, digests: Collection[str]) -> None: ...
 
 
 class LeaseCache:
@@ -129,17 +129,23 @@ class LeaseCache:
         pause = max(held.refresh_in(self._clock), self._failures.pause(flight))
         if pause > timedelta(0):
             return pause
-        self._begin(flight, profile, exchange)
+        if not any(minting[0] == key for minting in self._flights):
+            self._begin(flight, profile, exchange)
         return None
 
-    async def forget(self, profile: Profile | None, sts_endpoint: str = "") -> datetime | None:
-        """Drops the lease of `profile`, or all of this identity; the session stays.
+    def digest(self, profile: Profile, sts_endpoint: str) -> str | None:
+        """The digest of the profile's lease key; None while nobody is known to be logged in."""
+        key = self._held_key(profile, sts_endpoint)
+        return key.digest() if key else None
+
+    async def forget(self, *, keep: Collection[str] = ()) -> datetime | None:
+        """Drops all leases of this identity but those under `keep`; the session stays.
 
         Returns when the last of the credentials that were handed out of them ends: no store takes
         them back. Raises VaultError where the leases stay in the vault.
         """
         await self._holder.load()
-        digests = None if profile is None else self._digests(profile, sts_endpoint)
+        digests = {*self._holder.held_leases, *self._uses} - {*keep}
         until = self.handed_out_until(digests)
         self.start_over()
         await self._holder.drop_leases(digests)
@@ -161,10 +167,6 @@ class LeaseCache:
         """
         self._flights = Flights()
         self._failures.forget_all()
-
-    def _digests(self, profile: Profile, sts_endpoint: str) -> frozenset[str]:
-        key = self._held_key(profile, sts_endpoint)
-        return frozenset({key.digest()} if key else ())
 
     def _held_key(self, profile: Profile, sts_endpoint: str) -> LeaseKey | None:
         subject = self._source.held_subject()
@@ -189,13 +191,12 @@ class LeaseCache:
         flight = _flight(key, profile)
         held = self._holder.held_leases.get(key.digest())
         freshness = assess(held, self._clock) if held else Freshness.OVER
-        problem = self._failures.recall(flight)
         if held is None or freshness is Freshness.OVER or held.remaining(self._clock) < at_least:
-            if problem:
+            if problem := self._failures.recall(flight, needed=True):
                 raise problem.with_traceback(None)
             # A caller that gives up must not take the mint down with it: others wait for it too.
             return await asyncio.shield(self._begin(flight, profile, exchange))
-        if problem or freshness is Freshness.FRESH:
+        if freshness is Freshness.FRESH or self._failures.recall(flight):
             return held
         minting = self._begin(flight, profile, exchange)
         return held if freshness is Freshness.EARLY else await self._await_or_keep(key, minting)
@@ -214,6 +215,10 @@ class LeaseCache:
 
     def _begin(self, flight: _Flight, profile: Profile, exchange: Exchange) -> asyncio.Task[Lease]:
         flights = self._flights
+        free = (flight[0], None, None)
+        if free in flights:
+            # Nobody's pins can make it fail; ours are held against what comes of it.
+            flight = free
         return flights.join(flight, lambda: self._mint(flights, flight, profile, exchange))
 
     async def _mint(
@@ -226,15 +231,29 @@ class LeaseCache:
             )
             await self._check_still(key, profile)
         except AgentkeysError as problem:
-            if flights is self._flights:
-                self._failures.remember(flight, problem, left=self._left(key))
-            self._report(profile, problem)
+            self._failed(flights, flight, profile, problem)
             raise
+        except Exception as unforeseen:  # noqa: BLE001 - the top level of a mint
+            # Remembered and told like any other, or everybody would run into it anew. Only its
+            # type: its text may quote what it choked on.
+            failure = AgentkeysError(
+                f"minting failed unexpectedly ({type(unforeseen).__name__})",
+                hint="run: agentkeys daemon logs",
+            )
+            self._failed(flights, flight, profile, failure)
+            raise failure from None
         if flights is self._flights:
             self._failures.forget(flight)
             self._holder.keep_lease(key.digest(), lease)
         self._report(profile, lease)
         return lease
+
+    def _failed(
+        self, flights: _Flights, flight: _Flight, profile: Profile, problem: AgentkeysError
+    ) -> None:
+        if flights is self._flights:
+            self._failures.remember(flight, problem, left=self._left(flight[0]))
+        self._report(profile, problem)
 
     def _plan(self, flight: _Flight) -> Plan:
         """When the lease that is minted now is to be refreshed; others may be minting with us."""

@@ -21,6 +21,9 @@ LONGEST_WISH = timedelta(minutes=5)
 class _Failure:
     problem: AgentkeysError
     until: float
+    """On the monotonic clock: for those who can be served something else."""
+    needed_until: float
+    """For those who cannot."""
     in_a_row: int
 
 
@@ -39,15 +42,25 @@ class FailureMemory:
         draw = self._draw()
         wish = min(timedelta(seconds=problem.retry_after or 0), LONGEST_WISH) * (1 + draw / 4)
         pause = max(wish, retry_pause(left, in_a_row, draw))
-        until = self._clock.monotonic() + pause.total_seconds()
-        self._failures[what] = _Failure(problem, until, in_a_row)
+        growing = max(wish, retry_pause(timedelta(0), in_a_row, draw))
+        now = self._clock.monotonic()
+        self._failures[what] = _Failure(
+            problem,
+            until=now + pause.total_seconds(),
+            needed_until=now + min(pause, growing).total_seconds(),
+            in_a_row=in_a_row,
+        )
 
-    def recall(self, what: Hashable) -> AgentkeysError | None:
-        """Why it is not to be tried now; None when it may be tried."""
+    def recall(self, what: Hashable, *, needed: bool = False) -> AgentkeysError | None:
+        """Why it is not to be tried now; None when it may be tried.
+
+        `needed` is for a caller who cannot be served anything else, and so waits for less long.
+        """
         failure = self._failures.get(what)
-        if failure is None or failure.until <= self._clock.monotonic():
+        if failure is None:
             return None
-        return failure.problem
+        until = failure.needed_until if needed else failure.until
+        return failure.problem if until > self._clock.monotonic() else None
 
     def pause(self, what: Hashable) -> timedelta:
         """How long it is not to be tried; zero when it may be tried."""

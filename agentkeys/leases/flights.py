@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 __all__ = ["Flights"]
@@ -20,6 +20,9 @@ class Flights(Generic[K, T]):
 
     def __contains__(self, name: K) -> bool:
         return name in self._tasks
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._tasks)
 
     def __bool__(self) -> bool:
         return bool(self._tasks)

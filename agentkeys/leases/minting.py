@@ -23,8 +23,8 @@ from agentkeys.errors import (
 )
 from agentkeys.leases.lease import Lease
 from agentkeys.leases.schedule import Plan, first_refresh
+from agentkeys.leases.skew import believed_skew
 from agentkeys.models import AssumedRole, WebIdentityToken
-from agentkeys.server_times import MATTERS, NOISE
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
@@ -79,9 +79,10 @@ class Minter:
 
         Raises TokenError, StsError and their leaves, VaultError, DaemonTimeout.
         """
+        end = self._clock.monotonic() + MINT_LIMIT.total_seconds()
         try:
             async with asyncio.timeout(MINT_LIMIT.total_seconds()):
-                minted = await self._mint(profile, source, exchange, subject)
+                minted = await self._mint(profile, source, exchange, subject, end)
         except TimeoutError:
             raise DaemonTimeout(
                 f"no credentials for {profile.name} within {MINT_LIMIT.seconds} s",
@@ -90,16 +91,16 @@ class Minter:
         return self._lease(minted, profile, plan)
 
     async def _mint(
-        self, profile: Profile, source: TokenSource, exchange: Exchange, subject: str
+        self, profile: Profile, source: TokenSource, exchange: Exchange, subject: str, end: float
     ) -> _Minted:
         token: WebIdentityToken | None = None
         renewed = False
         retries_left = ATTEMPTS
         while True:
             retries_left -= 1
-            token = token or await self._fetch(profile, source, subject)
-            asked_at = self._clock.now()
-            request = _request(profile, token, asked_at)
+            token = token or await self._fetch(profile, source, subject, end)
+            asked_at = self._clock.monotonic()
+            request = _request(profile, token, self._clock.now())
             try:
                 role = await exchange.assume_role_with_web_identity(
                     request, audiences=Audiences(token.audiences, profile.identity.audience)
@@ -111,7 +112,7 @@ class Minter:
                 token, renewed = None, True
             except StsError as problem:
                 pause = self._pause(problem, ATTEMPTS - 1 - retries_left)
-                if not problem.retryable or not retries_left or pause >= MINT_LIMIT.seconds:
+                if not problem.retryable or not retries_left or not self._has(pause, end):
                     raise
                 await self._sleep(pause)
                 if token.expires_at - self._clock.now() < REUSABLE:
@@ -119,8 +120,10 @@ class Minter:
             else:
                 return _Minted(asked_at, request.role_session_name, token, role)
 
-    async def _fetch(self, profile: Profile, source: TokenSource, subject: str) -> WebIdentityToken:
-        token = await self._patiently(lambda: source.fetch_token(subject))
+    async def _fetch(
+        self, profile: Profile, source: TokenSource, subject: str, end: float
+    ) -> WebIdentityToken:
+        token = await self._patiently(lambda: source.fetch_token(subject), end)
         if profile.identity.audience not in token.audiences:
             raise TokenUnconfined(
                 f"the token is for {', '.join(token.audiences)},"
@@ -131,14 +134,14 @@ class Minter:
         check_expected(profile, token.subject, token.claims.get(WALLET_CLAIM))
         return token
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _patiently(self, call: Callable[[], Awaitable[T]], end: float) -> T:
         """Runs `call`, and again after a growing pause where its error says it may help."""
         for retry in range(ATTEMPTS - 1):
             try:
                 return await call()
             except AgentkeysError as problem:
                 pause = self._pause(problem, retry)
-                if not problem.retryable or pause >= MINT_LIMIT.seconds:
+                if not problem.retryable or not self._has(pause, end):
                     raise
                 await self._sleep(pause)
         return await call()
@@ -147,11 +150,16 @@ class Minter:
         asked = problem.retry_after
         return asked if asked is not None else 0.2 * 4**retry * (0.5 + self._jitter())
 
+    def _has(self, pause: float, end: float) -> bool:
+        """Whether there is time for a pause; if not, its reason says more than a time-out would."""
+        return self._clock.monotonic() + pause < end
+
     def _lease(self, minted: _Minted, profile: Profile, plan: Plan) -> Lease:
         role, now = minted.role, self._clock.now()
         expires_at = role.credentials.expires_at
-        skew = _believed_skew(role, profile.duration, now)
-        minted_at = minted.asked_at + skew
+        skew = believed_skew(role, minted.token, profile.duration, now)
+        taken = timedelta(seconds=self._clock.monotonic() - minted.asked_at)
+        minted_at = now + skew - taken
         claims = minted.token.claims.items()
         return Lease(
             credentials=role.credentials,
@@ -170,8 +178,8 @@ class Minter:
 class _Minted:
     """What a mint brought home."""
 
-    asked_at: datetime
-    """By our own clock."""
+    asked_at: float
+    """On the monotonic clock."""
     role_session_name: str
     token: WebIdentityToken
     role: AssumedRole
@@ -202,19 +210,3 @@ def _request(profile: Profile, token: WebIdentityToken, now: datetime) -> Assume
         token=token.jwt,
         duration=profile.duration,
     )
-
-
-def _believed_skew(role: AssumedRole, asked: timedelta, now: datetime) -> timedelta:
-    """How far the store's clock is ahead of ours, where its Date and its Expiration agree on it.
-
-    The Date may be that of a proxy whose clock is wrong.
-    """
-    told = role.skew or timedelta(0)
-    if abs(told) < NOISE:
-        return timedelta(0)
-
-    def is_plausible(skew: timedelta) -> bool:
-        lifetime = role.credentials.expires_at - (now + skew)
-        return timedelta(0) < lifetime <= asked + MATTERS
-
-    return told if is_plausible(told) or not is_plausible(timedelta(0)) else timedelta(0)

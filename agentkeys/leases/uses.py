@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,10 @@ class Uses:
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._uses: dict[str, _Use] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """The digests under which anything was handed out."""
+        return iter(self._uses)
 
     def note(self, digest: str, lease: Lease) -> None:
         """Somebody has got `lease`."""

@@ -107,10 +107,11 @@ class App:
 
     def refresh(self) -> timedelta | None:
         """Begins to mint what is due; returns how long until something will be, None if nothing."""
-        pauses = [
-            self._leases(profile).refresh(profile, *self._sts(profile))
-            for profile in self.config.profiles.values()
-        ]
+        pauses = []
+        for profile in self.config.profiles.values():
+            # What is wrong with one is told to whoever asks for it, and is no harm to the others.
+            with suppress(AgentkeysError):
+                pauses.append(self._leases(profile).refresh(profile, *self._sts(profile)))
         return min((pause for pause in pauses if pause is not None), default=None)
 
     async def credentials(self, profile: Profile, peer: Peer) -> Lease:
@@ -136,6 +137,9 @@ class App:
     async def ensure(self, profile: Profile, at_least: timedelta) -> None:
         """Returns when the lease of `profile` has `at_least` left, or is as new as can be."""
         await self._leases(profile).lease(profile, *self._sts(profile), at_least=at_least)
+        if self.held(profile) is None:
+            # Forgotten, or somebody else's, since then: the caller is told of what counts now.
+            await self._lease(profile)
 
     async def forget(self, profile: Profile | None, peer: Peer) -> datetime | None:
         """Drops the leases of `profile`, or all; the sessions stay.
@@ -144,11 +148,13 @@ class App:
         """
         config = self.config
         if profile:
-            until = await self._leases(profile).forget(profile, self._endpoint(profile))
+            until = await self._leases(profile).forget(keep=self._digests_beside(profile))
             self.last_errors.pop(profile.name, None)
             self.records.forgot(profile, profile.identity, peer)
             return until
-        return await self._forget_each(config.identities.values(), peer)
+        # One that is configured no longer may be so again.
+        gone = {live.identity.name: live.identity for live in self.identities.live}
+        return await self._forget_each({**gone, **config.identities}.values(), peer)
 
     async def identify(self, identity: Identity) -> None:
         """Returns when it is known who is logged in; raises LoginRequired when nobody is."""
@@ -215,7 +221,7 @@ class App:
         ends, failed = [], []
         for identity in identities:
             try:
-                ends.append(await self.identities.of(identity).leases.forget(None))
+                ends.append(await self.identities.of(identity).leases.forget())
             except VaultError as problem:
                 failed.append(problem)
             else:
@@ -224,6 +230,16 @@ class App:
         if failed:
             raise failed[0]
         return max((end for end in ends if end), default=None)
+
+    def _digests_beside(self, profile: Profile) -> set[str]:
+        """Of the leases that other profiles of its identity are served, and it is not."""
+        others = [
+            self._leases(other).digest(other, self._endpoint(other))
+            for other in self.config.profiles.values()
+            if other.identity == profile.identity and other.name != profile.name
+        ]
+        own = self._leases(profile).digest(profile, self._endpoint(profile))
+        return {digest for digest in others if digest and digest != own}
 
     def _leases(self, profile: Profile) -> LeaseCache:
         return self.identities.of(profile.identity).leases

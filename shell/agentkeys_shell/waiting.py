@@ -67,8 +67,12 @@ def wait_for_lease(
             _tell(problem, told)
             sleep(min(PAUSE_SECONDS, left))
         else:
-            _check(json.loads(document)["profiles"][0], at_least)
-            return document
+            profile = json.loads(document)["profiles"][0]
+            if profile["expires_at"] is not None:
+                _check(profile, at_least)
+                return document
+            # Forgotten while it was on its way here.
+            sleep(max(0.0, min(PAUSE_SECONDS, end - monotonic())))
     return None
 
 

@@ -1,9 +1,10 @@
 """A program: a daemon whose protocol has another number, as one from before an upgrade has.
 
-    python old_daemon.py SOCKET [obeys]
+    python old_daemon.py SOCKET [obeys] [hangs] [handed]
 
 It holds the lock and the pid file that every version has. What it answers is none of our business;
-one that `obeys` ends when it is told to, on its own terms.
+one that `obeys` ends when it is told to, on its own terms, and one that `hangs` answers nothing.
+One that is `handed` its socket has it on standard input, from a parent that listens.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import filelock
@@ -22,22 +24,32 @@ ANSWER = (
 )
 
 
-def serve(path: Path, *, obeys: bool) -> None:
+def serve(path: Path, options: Collection[str]) -> None:
     lock = filelock.FileLock(f"{path}.lock")
     lock.acquire()
     Path(f"{path}.pid").write_text(str(os.getpid()), encoding="ascii")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
-        listening.bind(str(path))
-        listening.listen(100)
+    with _handed() if "handed" in options else _own(path) as listening:
         print("ready", flush=True)
         while True:
-            request = _answer_one(listening)
-            if obeys and request.startswith(b"POST /v1/shutdown"):
-                path.unlink()
+            request = _answer_one(listening, b"" if "hangs" in options else ANSWER)
+            if "obeys" in options and request.startswith(b"POST /v1/shutdown"):
+                if "handed" not in options:
+                    path.unlink()
                 return
 
 
-def _answer_one(listening: socket.socket) -> bytes:
+def _own(path: Path) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(path))
+    listening.listen(100)
+    return listening
+
+
+def _handed() -> socket.socket:
+    return socket.socket(fileno=os.dup(0))
+
+
+def _answer_one(listening: socket.socket, answer: bytes) -> bytes:
     connection, _ = listening.accept()
     with connection:
         request = b""
@@ -46,9 +58,13 @@ def _answer_one(listening: socket.socket) -> bytes:
             if not piece:
                 return request
             request += piece
-        connection.sendall(ANSWER)
+        if not answer:
+            # Until whoever asked has had enough of it.
+            while connection.recv(65_536):
+                pass
+        connection.sendall(answer)
         return request
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), obeys="obeys" in sys.argv[2:])
+    serve(Path(sys.argv[1]), sys.argv[2:])

@@ -30,6 +30,8 @@ class FakeTokenSource:
         self.claims: dict[str, Any] = {}
         """Claims that its tokens have instead."""
         self.lifetime = timedelta(minutes=5)
+        self.ahead = timedelta(0)
+        """How far the clock of whoever signs them is ahead of ours."""
         self.open = asyncio.Event()
         self.open.set()
         self._clock = clock
@@ -58,7 +60,7 @@ class FakeTokenSource:
         await self.open.wait()
         if self.problems:
             raise self.problems.popleft()
-        now = self._clock.now()
+        now = self._clock.now() + self.ahead
         claims = web_identity_claims(user, at=now, lifetime=self.lifetime) | self.claims
         claims["nonce"] = self.fetches
         return parse_web_identity_token(Secret(sign(claims)), now=now)

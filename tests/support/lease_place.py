@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from agentkeys.config import Profile
@@ -53,6 +53,11 @@ class Place:
 
     def asking(self, profile: Profile = PROFILE) -> asyncio.Task[Lease]:
         return asyncio.get_running_loop().create_task(self.ask(profile))
+
+    async def forget(self, *kept: Profile) -> datetime | None:
+        """Forgets all leases but those of some profiles."""
+        digests = {self.cache.digest(profile, STS_ENDPOINT) for profile in kept}
+        return await self.cache.forget(keep={digest for digest in digests if digest})
 
     async def settle(self) -> None:
         """Returns when whatever goes on by itself has come to its end."""

@@ -96,6 +96,21 @@ for _ in range(200):
 """
 
 
+def test_a_line_that_was_torn_takes_no_other_with_it(tmp_path: Path) -> None:
+    """As by a power cut: whatever is appended to it begins a line of its own."""
+    path = tmp_path / "ledger.jsonl"
+    ledger = FileLedger(path=path, clock=MovedClock())
+    ledger.append(AuditRecord(event="login"))
+    with path.open("a") as file:
+        file.write('{"time": "2026-06-01T12:0')
+    for _ in range(2):
+        ledger.mend()
+    ledger.append(AuditRecord(event="logout"))
+    first, torn, last = path.read_text().splitlines()
+    assert (json.loads(first)["event"], json.loads(last)["event"]) == ("login", "logout")
+    assert torn == '{"time": "2026-06-01T12:0'
+
+
 def test_lines_of_two_processes_do_not_mix(tmp_path: Path) -> None:
     """Each is written at once, at the end."""
     path = tmp_path / "ledger.jsonl"

@@ -333,6 +333,14 @@ CASES = [
     pytest.param(with_profile('confine = "claim:"'), "confine is wrong", "claim:NAME", id="claim:"),
     pytest.param(with_profile('prefix = "{name}/"'), "prefix is wrong", "{wallet}", id="prefix"),
     pytest.param(with_profile('region = "a b"'), "data.region is not a region", "us", id="region"),
+    pytest.param(
+        IDENTITY
+        + '[profiles.data]\nidentity = "me"\nregion = "frankfurt"\n'
+        + 'role_arn = "arn:aws:iam::000000000001:role/data"\n',
+        "data.region is wrong: 'frankfurt' is not an AWS region",
+        "us-east-1",
+        id="no region of AWS",
+    ),
     pytest.param(with_store('region = "x/y"'), "lab.region is not a region", "us", id="a path"),
     pytest.param(with_profile('expect_wallet = "me"'), "not a wallet: 'me'", "0x", id="wallet"),
     pytest.param(

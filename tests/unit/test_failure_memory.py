@@ -49,6 +49,26 @@ def test_a_storm_of_callers_makes_few_calls() -> None:
     play(story)
 
 
+def test_an_error_of_ours_is_remembered_and_told_like_any_other() -> None:
+    """By its type alone, and once."""
+
+    async def story(place: Place) -> None:
+        place.source.problems.extend([AgentkeysError("first")])
+        place.source.open.clear()
+        asking = place.asking()
+        await place.source.fetched()
+        place.source.problems.clear()
+        place.source.claims = {"sub": object()}
+        place.source.open.set()
+        with pytest.raises(AgentkeysError, match=r"minting failed unexpectedly \(TypeError\)"):
+            await asking
+        with pytest.raises(AgentkeysError, match="unexpectedly"):
+            await place.ask()
+        assert (place.source.fetches, len(place.reports)) == (1, 1)
+
+    play(story)
+
+
 def test_other_leases_are_not_held_up() -> None:
     """What failed for one says nothing about another."""
 
@@ -72,9 +92,9 @@ def test_something_new_ends_it_at_once() -> None:
             if change:
                 change()
             else:
-                await place.cache.forget(None)
+                await place.forget()
             assert await place.ask()
-            await place.cache.forget(None)
+            await place.forget()
 
     play(story)
 

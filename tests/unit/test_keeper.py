@@ -35,6 +35,7 @@ class Place:
 
     def __init__(self) -> None:
         self.clock = MovedClock()
+        self.times = ServerTimes(clock=self.clock)
         self.vault = FragileVault()
         self.keeper = self.another()
 
@@ -48,7 +49,7 @@ class Place:
             account=account,
             vault=self.vault,
             clock=self.clock,
-            times=ServerTimes(clock=self.clock),
+            times=self.times,
         )
 
     def is_refused(self) -> bool:
@@ -160,6 +161,9 @@ def test_a_session_that_ends_is_for_looking_at_only() -> None:
     async def story(place: Place) -> None:
         await place.keeper.keep_session(session_of())
         place.clock.move(timedelta(hours=5))
+        # Nobody has told the time yet: it is for the broker to refuse.
+        assert await place.keeper.session() == session_of()
+        place.times.observe(ISSUER, timedelta(0))
         with pytest.raises(LoginRequired, match="the session of me has expired"):
             await place.keeper.session()
         assert await place.keeper.last_session() == session_of()

@@ -8,6 +8,7 @@ import pytest
 
 from agentkeys.leases import Lease
 from tests.support.lease_place import Place, play
+from tests.support.profiles import a_profile
 
 THREE_HOURS = timedelta(hours=3)
 SECOND_KEY = "ASIA0000000000000002"
@@ -21,8 +22,8 @@ async def ask_often(place: Place) -> Lease:
 
 
 def tell_the_time(place: Place) -> None:
-    """The store's clock is right, ours may have been set since, and its Date says how far."""
-    place.sts.told_ahead = place.sts.ahead
+    """Store and issuer have the same clock, and the store's Date says how far it is away."""
+    place.sts.told_ahead = place.source.ahead = place.sts.ahead
 
 
 def test_a_laptop_that_slept_wakes_up_with_nothing_stale() -> None:
@@ -98,6 +99,37 @@ def test_a_date_that_the_expiration_contradicts_is_not_believed(told: timedelta)
         lease = await ask_often(place)
         assert lease.remaining(place.clock) == timedelta(hours=1)
         assert place.sts.calls == 1
+
+    play(story)
+
+
+def test_a_slow_date_makes_nothing_live_longer() -> None:
+    """The store gives less than was asked for, so that its Expiration contradicts nothing."""
+
+    async def story(place: Place) -> None:
+        place.sts.longest = timedelta(hours=1)
+        place.sts.told_ahead = timedelta(minutes=-30)
+        lease = await place.ask(a_profile(duration=timedelta(hours=12)))
+        assert lease.remaining(place.clock) == timedelta(hours=1)
+
+    play(story)
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_clock_that_is_set_during_a_mint_costs_little(by: timedelta) -> None:
+    """The lease has a life, and is renewed before its end."""
+
+    async def story(place: Place) -> None:
+        place.sts.open.clear()
+        waiter = place.asking()
+        await place.sts.called()
+        place.clock.set_wall(by)
+        place.sts.open.set()
+        lease = await waiter
+        assert lease.lifetime == timedelta(hours=1)
+        place.move(minutes=44)
+        assert place.refresh() is None
+        assert place.cache.is_minting
 
     play(story)
 

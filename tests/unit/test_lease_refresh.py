@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -59,6 +60,26 @@ def test_a_lease_that_is_due_is_renewed_without_anybody_waiting() -> None:
         assert await look(place) is None
         assert place.sts.calls == 2
         assert (await place.ask()).credentials.access_key_id == SECOND_KEY
+
+    play(story)
+
+
+def test_profiles_with_pins_renew_their_lease_once() -> None:
+    """Whoever looks first; the others find the new one, and so do pins at a cold start."""
+
+    async def story(place: Place) -> None:
+        pinned = a_profile(name="pinned", expect_wallet=ALICE.wallet)
+        place.sts.open.clear()
+        waiters = [place.asking(), place.asking(pinned)]
+        await place.sts.called()
+        place.sts.open.set()
+        first, second = await asyncio.gather(*waiters)
+        assert first is second
+        place.move(minutes=44)
+        for profile in (pinned, a_profile()):
+            place.refresh(profile)
+        await place.settle()
+        assert place.sts.calls == 2
 
     play(story)
 
@@ -257,6 +278,26 @@ def test_a_lease_with_less_left_is_minted_anew() -> None:
     play(story)
 
 
+def test_who_cannot_be_served_waits_seconds_and_not_minutes() -> None:
+    """What is held is good for others, so that they leave broker and store alone for longer."""
+
+    async def story(place: Place) -> None:
+        first = await place.ask()
+        place.move(minutes=30)
+        place.sts.problems.append(StsRefused("no"))
+        with pytest.raises(StsRefused):
+            await place.ask(at_least=timedelta(minutes=40))
+        place.move(seconds=1)
+        with pytest.raises(StsRefused):
+            await place.ask(at_least=timedelta(minutes=40))
+        assert place.sts.calls == 2
+        assert await place.ask() is first
+        place.move(seconds=1)
+        assert (await place.ask(at_least=timedelta(minutes=40))).lifetime == timedelta(hours=1)
+
+    play(story)
+
+
 # Forgetting.
 
 
@@ -266,7 +307,7 @@ def test_a_forgotten_lease_is_minted_anew_and_no_longer_renewed() -> None:
     async def story(place: Place) -> None:
         await place.log_in(ALICE)
         lease = await place.ask()
-        assert await place.cache.forget(PROFILE, STS_ENDPOINT) == lease.credentials.expires_at
+        assert await place.forget() == lease.credentials.expires_at
         assert place.cache.held(PROFILE, STS_ENDPOINT) is None
         place.move(minutes=44)
         assert await look(place) is None
@@ -284,9 +325,10 @@ def test_forgetting_one_leaves_the_others() -> None:
         other = a_profile(name="other", duration=timedelta(minutes=30))
         await place.ask()
         kept = await place.ask(other)
-        await place.cache.forget(PROFILE, STS_ENDPOINT)
+        await place.forget(other)
+        assert len(place.keeper.held_leases) == 1
         assert await place.ask(other) is kept
-        await place.cache.forget(None)
+        await place.forget()
         assert place.keeper.held_leases == {}
 
     play(story)
@@ -298,9 +340,9 @@ def test_what_was_handed_out_lives_on_though_it_is_forgotten() -> None:
     async def story(place: Place) -> None:
         lease = await place.ask()
         for _ in range(2):
-            assert await place.cache.forget(None) == lease.credentials.expires_at
+            assert await place.forget() == lease.credentials.expires_at
         place.move(hours=1)
-        assert await place.cache.forget(None) is None
+        assert await place.forget() is None
 
     play(story)
 
@@ -309,8 +351,7 @@ def test_nothing_handed_out_is_nothing_to_warn_of() -> None:
     """As of a daemon that nobody has asked."""
 
     async def story(place: Place) -> None:
-        assert await place.cache.forget(None) is None
-        assert await place.cache.forget(PROFILE, STS_ENDPOINT) is None
+        assert await place.forget() is None
 
     play(story)
 
@@ -322,7 +363,7 @@ def test_a_mint_under_way_is_not_kept_when_it_is_forgotten() -> None:
         place.sts.open.clear()
         waiter = place.asking()
         await place.sts.called()
-        await place.cache.forget(None)
+        await place.forget()
         place.sts.open.set()
         await waiter
         assert place.keeper.held_leases == {}

@@ -35,6 +35,19 @@ def test_what_a_server_tells_counts_for_all_of_it(ahead: timedelta) -> None:
     assert times.now(BROKER) == clock.now()
 
 
+def test_what_a_server_told_stays_true_when_our_clock_is_set() -> None:
+    """As when NTP puts it right."""
+    clock = MovedClock()
+    times = ServerTimes(clock=clock)
+    times.observe(BROKER, timedelta(hours=6))
+    there = times.now(BROKER)
+    clock.set_wall(timedelta(hours=6))
+    assert times.skew(BROKER) == timedelta(0)
+    assert times.now(BROKER) == there
+    clock.move(timedelta(hours=1))
+    assert times.now(BROKER) == there + timedelta(hours=1)
+
+
 def test_the_network_is_no_skew() -> None:
     """A Date header has whole seconds, and takes a while to arrive."""
     times = ServerTimes(clock=MovedClock())

@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 
 from agentkeys.broker import BrokerClient
+from agentkeys.clock import SystemClock
 from agentkeys.errors import (
     AgentkeysError,
     BrokerUnreachable,
@@ -44,7 +45,7 @@ class Place:
         self.broker = broker
         self.clock = clock
         self.vault = FragileVault()
-        times = ServerTimes(clock=clock)
+        self.times = times = ServerTimes(clock=clock)
         self.keeper = Keeper(
             identity="me", account="me", vault=self.vault, clock=clock, times=times
         )
@@ -140,12 +141,30 @@ def test_a_session_the_broker_no_longer_takes_is_not_shown_again() -> None:
     play(story)
 
 
+def test_a_session_is_over_when_its_broker_says_so() -> None:
+    """Our clock may be wrong: as long as it is the only one, the broker is asked, but once."""
+
+    async def story(place: Place) -> None:
+        await place.log_in()
+        place.clock.set_wall(timedelta(hours=6))
+        place.broker.clock = SystemClock()
+        with pytest.raises(LoginRequired, match="no longer accepts"):
+            await place.fetch()
+        for _ in range(3):
+            with pytest.raises(LoginRequired, match="has expired"):
+                await place.fetch()
+        assert place.broker.mints == 1
+
+    play(story)
+
+
 def test_an_expired_session_is_not_shown_at_all() -> None:
     """Thirty seconds before its end already; it still says whose leases are held."""
 
     async def story(place: Place) -> None:
         await place.log_in()
         before = await place.source.subject()
+        place.times.observe(place.broker.url, timedelta(0))
         place.clock.move(timedelta(hours=5) - timedelta(seconds=30))
         with pytest.raises(LoginRequired, match="has expired"):
             await place.fetch()

@@ -21,6 +21,8 @@ def refusal(code: str, message: str = "it broke", *, retryable: bool = False) ->
 
 
 DOWN = refusal("broker_unreachable", "the broker did not answer", retryable=True)
+NOTHING = -1
+"""No lease is held."""
 LOGGED_OUT = refusal("login_required", "nobody is logged in as me")
 
 
@@ -41,7 +43,12 @@ class Daemon:
         found = next(self.answers)
         if isinstance(found, AgentkeysError):
             raise found
-        profile = {"name": "data", "store": "lab", "expires_in_seconds": found}
+        profile = {
+            "name": "data",
+            "store": "lab",
+            "expires_in_seconds": None if found == NOTHING else found,
+            "expires_at": None if found == NOTHING else "2026-06-01T12:00:00Z",
+        }
         return json.dumps({"profiles": [profile]}).encode()
 
     def sleep(self, seconds: float) -> None:
@@ -165,3 +172,10 @@ def test_an_answer_that_comes_too_late_is_not_complained_about(
     """It came too late because the time was up."""
     assert Daemon(forever(DOWN), slow=60).wait(20 * MINUTE, timeout=MINUTE) is None
     assert capfd.readouterr().err == ""
+
+
+def test_what_was_forgotten_on_its_way_is_asked_for_again() -> None:
+    """Nothing is held: that says nothing about what the store gives."""
+    daemon = Daemon(iter([NOTHING, 3600]))
+    assert daemon.wait(20 * MINUTE)
+    assert len(daemon.asked) == 2
