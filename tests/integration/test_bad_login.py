@@ -214,6 +214,8 @@ def _log_in_for(place: Place, seconds: int) -> bool:
 
 def test_a_session_that_has_run_out_is_told(place: Place) -> None:
     """It is shown to no broker any more."""
+    assert place.through("GET credentials").served  # so that the broker has told its time
+    place.broker.requests.clear()
     place.log_out()
     # A session counts as over half a minute early; on a slow machine its time may be up before
     # the daemon has even seen it.
