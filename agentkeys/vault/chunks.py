@@ -3,7 +3,9 @@
 A text that is too large lies in parts, in entries of their own, and the account's own entry says
 where. There are two places for parts, a and b. A save fills the one that is not in use, then
 switches the account's entry over, then empties the other: killed at any point, it leaves either
-the old text or the new one, and parts that the next save removes.
+the old text or the new one, and parts that the next save removes. A deletion switches the entry
+over to no parts at all first, and goes last with the entry: the next load finishes what was killed
+in between.
 """
 
 from __future__ import annotations
@@ -14,15 +16,20 @@ from contextlib import suppress
 from itertools import count
 from typing import NamedTuple, Protocol, Self
 
-from keyring.errors import KeyringLocked
+from keyring.errors import KeyringError, KeyringLocked
 
 from agentkeys.vault.backends import NoCollection
 
-__all__ = ["ChunkedEntries", "Entries"]
+__all__ = ["ChunkedEntries", "DamagedEntry", "Entries"]
 
 _COMMON_LIMIT = 2048  # bytes; Windows has 2560, and no keyring is known to have less
 _MARK = "agentkeys in parts"
+_DELETED = f"{_MARK}: none left"
 _INDEX = re.compile(rf"{_MARK}: ([ab]) (\d{{1,6}}) ([0-9a-f]{{64}})")
+
+
+class DamagedEntry(KeyringError):
+    """Something is kept, and nobody can read it."""
 
 
 class Entries(Protocol):
@@ -61,7 +68,8 @@ class ChunkedEntries:
     """Loads, saves and deletes texts; what `entries` raises comes through.
 
     `largest` is the number of bytes that an entry can have, None where no limit is known. A text
-    that is refused, and that might have been too large, is tried again in parts.
+    that is refused, and that might have been too large, is tried again in parts; larger ones then
+    go there at once for as long as this object lives, as it may have been a passing failure.
     """
 
     def __init__(self, entries: Entries, *, largest: int | None = None) -> None:
@@ -71,16 +79,25 @@ class ChunkedEntries:
         """Accounts whose parts need not be looked for."""
 
     def load(self, account: str) -> str | None:
+        """None means that there certainly is nothing; raises DamagedEntry for an unreadable one."""
         head = self._entries.get(account)
-        if head is None or not head.startswith(_MARK):
-            return head
-        index = _Index.parse(head)
-        return index and self._join(account, index)
+        while head is not None and head.startswith(_MARK):
+            if head == _DELETED:
+                self._finish_deletion(account)
+                return None
+            if (text := self._join(account, head)) is not None:
+                return text
+            # The helper of a daemon that was killed may have saved in between.
+            before, head = head, self._entries.get(account)
+            if head == before:
+                raise DamagedEntry(
+                    f"what is kept for {account} is damaged, log in again or log out"
+                )
+        return head
 
     def save(self, account: str, text: str) -> None:
-        index = self._index(account)
-        if self._needs_parts(text, index):
-            self._save_in_parts(account, text, index)
+        if self._needs_parts(text):
+            self._save_in_parts(account, text)
             return
         try:
             self._entries.put(account, text)
@@ -90,29 +107,33 @@ class ChunkedEntries:
             # Backends have no common word for "too large".
             if _size(text) <= _COMMON_LIMIT:
                 raise
-            self._save_in_parts(account, text, index)
+            self._save_in_parts(account, text)
             self._largest = _COMMON_LIMIT
         else:
             self._tidy(account, None)
 
     def delete(self, account: str) -> None:
-        self._entries.remove(account)
+        if (self._head(account) or "").startswith(_MARK):
+            self._entries.put(account, _DELETED)
         self._remove_parts(account, None)
+        self._entries.remove(account)
 
-    def _index(self, account: str) -> _Index | None:
-        if account in self._without_parts:
-            return None
-        return _Index.parse(self._entries.get(account))
+    def _finish_deletion(self, account: str) -> None:
+        # There is nothing to load either way; what stays is for the next load, save or deletion.
+        with suppress(Exception):
+            self.delete(account)
 
-    def _needs_parts(self, text: str, index: _Index | None) -> bool:
+    def _head(self, account: str) -> str | None:
+        """The account's own entry, or None where it speaks of no parts for certain."""
+        return None if account in self._without_parts else self._entries.get(account)
+
+    def _needs_parts(self, text: str) -> bool:
         if text.startswith(_MARK):  # it would be taken for an index
             return True
-        if self._largest is None:
-            # What had to be in parts once is not offered whole again.
-            return index is not None and _size(text) > _COMMON_LIMIT
-        return _size(text) > self._largest
+        return self._largest is not None and _size(text) > self._largest
 
-    def _save_in_parts(self, account: str, text: str, current: _Index | None) -> None:
+    def _save_in_parts(self, account: str, text: str) -> None:
+        current = _Index.parse(self._head(account))
         parts = _cut(text, self._largest or _COMMON_LIMIT)
         index = _Index.of("b" if current and current.place == "a" else "a", parts)
         self._without_parts.discard(account)
@@ -121,8 +142,11 @@ class ChunkedEntries:
         self._entries.put(account, str(index))
         self._tidy(account, index)
 
-    def _join(self, account: str, index: _Index) -> str | None:
+    def _join(self, account: str, head: str) -> str | None:
         """None if parts are missing or of another text: nobody can make use of the rest."""
+        index = _Index.parse(head)
+        if index is None:
+            return None
         names = (_name(account, index.place, number) for number in range(index.parts))
         text = "".join(self._entries.get(name) or "" for name in names)
         return text if _digest(text) == index.digest else None

@@ -27,7 +27,7 @@ class IdleExit:
     ) -> None:
         """`limit` is asked anew after every request, None being never.
 
-        `is_busy` tells of work that goes on without a request.
+        `is_busy` tells of work that goes on without a request, and of what would be lost.
         """
         self._limit = limit
         self._is_busy = is_busy

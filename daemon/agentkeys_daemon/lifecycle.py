@@ -14,8 +14,9 @@ from typing import Literal
 
 from agentkeys.audit import FileLedger
 from agentkeys.clock import SystemClock
-from agentkeys.config import ConfigSource
+from agentkeys.config import ConfigSource, SandboxIdentity
 from agentkeys.errors import AgentkeysError, ConfigError
+from agentkeys.keeper import Keeper
 from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.transport import Transport
@@ -83,7 +84,10 @@ async def _serve(
     view = StatusView(app=app, started_at=app.clock.now(), socket=str(paths.socket))
     stop = asyncio.Event()
     handlers = Handlers(app=app, view=view, environ=environ, stop=stop.set)
-    idle = IdleExit(limit=lambda: _idle_limit(app), is_busy=lambda: app.is_minting)
+    idle = IdleExit(
+        limit=lambda: _idle_limit(app),
+        is_busy=lambda: app.is_minting or _is_login_here_alone(app),
+    )
     listener = handed or OwnSocket(paths.socket)
     server = DaemonServer(idle.watching(handlers), until=stop, leave=listener.remove)
     loop = asyncio.get_running_loop()
@@ -107,11 +111,13 @@ async def _serve(
 
 async def _make_app(environ: Mapping[str, str], paths: Paths) -> App:
     clock = SystemClock()
+    ledger = FileLedger(path=paths.ledger, clock=clock)
+    ledger.mend()
     return App(
         configuration=ConfigSource(environ=environ, paths=paths),
         opened=await open_vault(environment=environ, mode=_vault_mode(environ)),
         transport=Transport(clock=clock),
-        ledger=FileLedger(path=paths.ledger, clock=clock),
+        ledger=ledger,
         clock=clock,
         state=paths.state,
     )
@@ -136,6 +142,22 @@ def _idle_limit(app: App) -> timedelta | None:
     except AgentkeysError:
         # Told to whoever asks; a daemon that does not know its limit stays.
         return None
+
+
+def _is_login_here_alone(app: App) -> bool:
+    """Whether somebody would have to log in again if the daemon ended."""
+    if app.opened.vault.kind != "memory":
+        return False
+    return any(
+        _is_logged_in(app.identities.keeper(live.identity))
+        for live in app.identities.live
+        if not isinstance(live.identity, SandboxIdentity)  # who logs in unasked
+    )
+
+
+def _is_logged_in(keeper: Keeper) -> bool:
+    session = keeper.held_session
+    return session is not None and not keeper.is_refused and not keeper.is_over(session)
 
 
 async def _preload(app: App) -> None:

@@ -23,20 +23,20 @@ class AlreadyRunning(DaemonError):
     code = "daemon_already_running"
 
 
-def only_one(path: Path) -> filelock.BaseFileLock:
+def only_one(path: Path, *, patience: float = HANDOVER_SECONDS) -> filelock.BaseFileLock:
     """The lock that the daemon of the socket `path` holds for as long as it lives.
 
-    Raises AlreadyRunning, and DaemonError when the one that runs can no longer be reached.
+    One that is ending may take `patience` seconds to let go of it. Raises AlreadyRunning, and
+    DaemonError when the one that runs can no longer be reached.
     """
     lock = filelock.FileLock(f"{path}.lock", mode=0o600)
     try:
-        lock.acquire(timeout=HANDOVER_SECONDS)
+        lock.acquire(timeout=patience)
     except filelock.Timeout:
         if path.exists():
             raise _already_running(path) from None
         raise DaemonError(
-            f"a daemon runs, but somebody has removed its socket {path}",
-            hint=f"run: kill {_pid_file(path).read_text(encoding='ascii')}",
+            f"a daemon runs, but somebody has removed its socket {path}", hint=_ending_it(path)
         ) from None
     _pid_file(path).write_text(str(os.getpid()), encoding="ascii")
     return lock
@@ -110,6 +110,16 @@ def _inode(path: Path) -> tuple[int, int]:
 
 def _pid_file(path: Path) -> Path:
     return Path(f"{path}.pid")
+
+
+def _ending_it(path: Path) -> str:
+    """What a person can do about a daemon that nobody reaches."""
+    try:
+        pid = int(_pid_file(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        pid = 0
+    # Others than these would mean whole groups of processes.
+    return f"run: kill {pid}" if pid > 1 else f"end whatever holds {path}.lock"
 
 
 def _already_running(path: Path) -> AlreadyRunning:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from agentkeys.sandbox_record import process_started
+from agentkeys.sandbox_record import SandboxRecord, process_started
 from agentkeys_shell.sandbox.processes import wait_until
+from tests.support.dev_broker import BrokerClient
 from tests.support.programs import Home
 
 SHIM = "agentkeys-credential-process"
@@ -43,6 +44,21 @@ def test_a_limit_that_is_configured_later_counts(user_home: Home) -> None:
     set_idle_exit(user_home, "2s")
     user_home.succeed(SHIM)
     assert daemon_of_record(user_home) == pid
+    assert ends_by_itself(pid)
+
+
+def test_what_would_need_a_new_login_keeps_it(home: Home, sandbox: SandboxRecord) -> None:
+    """Where there is no keyring, the daemon holds a person's session alone; until they log out."""
+    broker = sandbox.broker.url
+    home.configure(f'idle_exit = "1s"\n[identities.me]\nsource = "broker"\nurl = "{broker}"\n')
+    with BrokerClient(broker) as client:
+        session = str(client.managed_login("idle@example.com")["session_jwt"])
+    done = home.run("agentkeys", "login", "--session-stdin", stdin=session)
+    assert done.status == 0, done
+    pid = daemon_of_record(home)
+    # Several times the limit; it looks once in each.
+    assert not wait_until(lambda: process_started(pid) is None, seconds=4)
+    home.succeed("agentkeys", "logout")
     assert ends_by_itself(pid)
 
 

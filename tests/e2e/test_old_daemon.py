@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -30,6 +31,25 @@ def old(home: Home, *options: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def handed(home: Home, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The same at a socket that we hold for it, as a service manager does."""
+    home.socket.parent.mkdir(mode=0o700, exist_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(home.socket))
+        listening.listen(100)
+        argv = [sys.executable, "-I", old_daemon.__file__, str(home.socket), "handed", *options]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(argv, stdin=listening.fileno(), stdout=pipe, text=True) as process:
+            try:
+                assert read_line(process.stdout) == "ready"
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+                home.socket.unlink()
 
 
 @pytest.mark.parametrize(
@@ -66,6 +86,31 @@ def test_stop_ends_it(home: Home, options: tuple[str, ...]) -> None:
     assert home.succeed("agentkeys", "daemon", "stop") == "no daemon was running\n"
 
 
+@pytest.mark.parametrize("options", [(), ("obeys",)], ids=["deaf", "obeys"])
+def test_stop_ends_it_at_a_socket_that_somebody_else_holds(
+    home: Home, options: tuple[str, ...]
+) -> None:
+    """The daemon, and not whoever holds the socket and is the one that listens, for the kernel."""
+    with handed(home, *options) as process:
+        assert home.succeed("agentkeys", "daemon", "stop") == "stopped\n"
+        assert process.wait(timeout=60) is not None
+
+
+def test_stop_ends_one_that_hangs_at_a_socket_that_somebody_else_holds(home: Home) -> None:
+    """After the time that any request gets."""
+    with handed(home, "hangs") as process:
+        assert home.succeed("agentkeys", "daemon", "stop") == "stopped\n"
+        assert process.wait(timeout=60) is not None
+
+
+def test_stop_ends_one_whose_socket_somebody_has_removed(home: Home) -> None:
+    """Nothing reaches it but a signal."""
+    with old(home) as process:
+        home.socket.unlink()
+        assert home.succeed("agentkeys", "daemon", "stop") == "stopped\n"
+        assert process.wait(timeout=60) is not None
+
+
 def test_restart_puts_a_new_one_in_its_place(user_home: Home) -> None:
     """As every command's hint promises."""
     with old(user_home) as process:
@@ -75,20 +120,31 @@ def test_restart_puts_a_new_one_in_its_place(user_home: Home) -> None:
         user_home.succeed(SHIM)
 
 
-@pytest.mark.parametrize("record", ["1", "", "-1", "somebody else"])
-def test_nothing_but_the_daemon_on_record_is_killed(home: Home, record: str) -> None:
-    """What happens to listen there may be anything; the user is told which process it is."""
-    with old(home) as process:
+@pytest.mark.parametrize("start", [old, handed], ids=["own socket", "handed"])
+@pytest.mark.parametrize("record", ["1", "", "-1", "garbled", "somebody else", None])
+def test_nothing_but_the_daemon_on_record_is_killed(
+    home: Home,
+    start: Callable[[Home], AbstractContextManager[subprocess.Popen[str]]],
+    record: str | None,
+) -> None:
+    """What listens there may be anything, a whole session's service manager: no pid is told."""
+    with start(home) as process:
         pid_file = home.socket.with_name(f"{home.socket.name}.pid")
         with subprocess.Popen(["sleep", "600"]) as bystander:
             named = str(bystander.pid) if record == "somebody else" else record
-            pid_file.write_text(named, encoding="ascii")
+            if named is None:
+                pid_file.unlink()
+            else:
+                pid_file.write_text(named, encoding="ascii")
             for command in ("stop", "restart"):
                 done = home.run("agentkeys", "daemon", command)
                 assert (done.status, done.stdout) == (1, "")
                 error, hint = done.complaint()
                 assert "is not the daemon on record" in error
-                assert hint == f"run: kill {process.pid}"
+                assert hint == (
+                    f"end whatever holds {home.socket}.lock, "
+                    "or set AGENTKEYS_SOCKET to another path"
+                )
             assert process_started(process.pid)
             assert process_started(bystander.pid)
             bystander.kill()

@@ -14,6 +14,7 @@ import pytest
 
 from agentkeys.interpreter import own_module
 from agentkeys.sandbox_record import process_started
+from agentkeys_shell.daemon_process import DaemonProcess, daemon_on_record
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.programs import Home, new_home
 from tests.support.raw_http import ask
@@ -126,6 +127,8 @@ def test_installed_it_starts_when_it_is_asked(home: Home, manager: UserManager) 
     assert (manager.is_active(SOCKET), manager.is_active(SERVICE)) == (True, False)
     first = told_pid(home)
     assert first == manager.main_pid(SERVICE)
+    # One that hangs could be ended too, whatever the unit hides of it.
+    assert daemon_on_record(str(home.socket)) == DaemonProcess.of(first)
     home.succeed("agentkeys", "daemon", "stop")
     assert process_started(first) is None
     second = told_pid(home)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keyring.errors import KeyringLocked, PasswordSetError
 
 from agentkeys.vault.backends import NoCollection
-from agentkeys.vault.chunks import ChunkedEntries
+from agentkeys.vault.chunks import ChunkedEntries, DamagedEntry
 
 ME = "me@lab"
 LARGEST = 2560
@@ -33,10 +33,15 @@ class SmallEntries:
         self.gets = 0
         self.refused = 0
         self.changes_left: int | None = None
+        self.meanwhile: list[Callable[[], None]] = []
+        """What others do after our next reads, one after each."""
 
     def get(self, name: str) -> str | None:
         self.gets += 1
-        return self.kept.get(name)
+        found = self.kept.get(name)
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        return found
 
     def put(self, name: str, text: str) -> None:
         if len(text.encode("utf-16-le")) > self.largest:
@@ -117,7 +122,7 @@ def test_what_is_deleted_leaves_nothing(saved: list[str]) -> None:
     assert kept == {}
 
 
-def killed_at(kept: dict[str, str], change: int, work: Callable[[ChunkedEntries], None]) -> bool:
+def killed_at(kept: dict[str, str], change: int, work: Callable[[ChunkedEntries], object]) -> bool:
     """Whether a process that does `work` is killed before the end, at that change."""
     small = SmallEntries(kept)
     small.changes_left = change
@@ -161,6 +166,30 @@ def test_a_deletion_killed_at_any_point_can_be_done_again(text: str, change: int
     assert kept == {}
 
 
+@given(text=texts, change=st.integers(0, 25), later=st.integers(0, 25))
+def test_the_next_load_finishes_a_deletion_that_was_killed(
+    text: str, change: int, later: int
+) -> None:
+    """Or finds the text whole; even where the first such load is killed itself."""
+    kept = keyring_with(text)
+    killed_at(kept, change, lambda entries: entries.delete(ME))
+    killed_at(kept, later, lambda entries: entries.load(ME))
+    assert load(kept) in (None, text)
+    assert not kept or load(kept) == text
+
+
+@given(text=texts, change=st.integers(0, 25), new=texts)
+def test_a_save_after_a_deletion_that_was_killed_leaves_nothing_else(
+    text: str, change: int, new: str
+) -> None:
+    """A login that comes before any load."""
+    kept = keyring_with(text)
+    killed_at(kept, change, lambda entries: entries.delete(ME))
+    ChunkedEntries(SmallEntries(kept)).save(ME, new)
+    assert load(kept) == new
+    assert holds_nothing_else(kept)
+
+
 def test_a_small_text_is_one_entry() -> None:
     """Nothing changes for keyrings and texts that fit each other."""
     assert keyring_with("small") == {ME: "small"}
@@ -181,13 +210,22 @@ def test_parts_say_whose_they_are() -> None:
 
 
 def test_what_was_refused_once_is_not_offered_again() -> None:
-    """Neither by this process nor by one that finds parts."""
+    """By this process; the next one tries once more."""
     small = SmallEntries({})
     entries = ChunkedEntries(small)
     for text in ("k" * 5000, "l" * 5000, "m" * 2000):
         entries.save(ME, text)
-    ChunkedEntries(small).save(ME, "n" * 5000)
     assert small.refused == 1
+    ChunkedEntries(small).save(ME, "n" * 5000)
+    assert small.refused == 2
+
+
+def test_a_passing_failure_does_not_make_parts_for_good() -> None:
+    """What it has put in parts is one entry again when a later process saves."""
+    small = SmallEntries(keyring_with("k" * 5000), largest=1_000_000)
+    assert len(small.kept) > 1
+    ChunkedEntries(small).save(ME, "l" * 5000)
+    assert small.kept == {ME: "l" * 5000}
 
 
 def test_parts_are_looked_for_once() -> None:
@@ -229,8 +267,9 @@ def test_a_keyring_that_refuses_parts_too_keeps_the_old_text() -> None:
 
 
 @pytest.mark.parametrize("broken", ["missing", "another's", "unreadable index"])
-def test_a_text_with_a_part_that_is_not_its_own_is_no_text(broken: str) -> None:
-    """Nobody could make use of the rest; the next save puts it right."""
+@pytest.mark.parametrize("cure", ["save", "delete"])
+def test_a_text_with_a_part_that_is_not_its_own_is_an_error(broken: str, cure: str) -> None:
+    """And not a miss, since something is there; a login or a logout puts it right."""
     kept = keyring_with("k" * 5000)
     match broken:
         case "missing":
@@ -239,9 +278,48 @@ def test_a_text_with_a_part_that_is_not_its_own_is_no_text(broken: str) -> None:
             kept[f"{ME}, part a2"] = "l" * 1024
         case _:
             kept[ME] = "agentkeys in parts, as a later version has them"
-    assert load(kept) is None
-    ChunkedEntries(SmallEntries(kept)).save(ME, "new")
-    assert load(kept) == "new"
+    with pytest.raises(DamagedEntry, match=f"what is kept for {ME} is damaged, log in again"):
+        load(kept)
+    entries = ChunkedEntries(SmallEntries(kept))
+    if cure == "save":
+        entries.save(ME, "new")
+        assert load(kept) == "new"
+    else:
+        entries.delete(ME)
+        assert load(kept) is None
+
+
+def nothing() -> None:
+    """Nobody does anything."""
+
+
+@pytest.mark.parametrize("text", ["l" * 5000, "small", None])
+@pytest.mark.parametrize("reads", range(4))
+def test_a_load_sees_what_was_saved_meanwhile(reads: int, text: str | None) -> None:
+    """As the helper of a daemon that was killed does, while a new one reads: old or new, whole."""
+    old = "k" * 5000
+    small = SmallEntries(keyring_with(old))
+
+    def finish() -> None:
+        others = ChunkedEntries(SmallEntries(small.kept))
+        if text is None:
+            others.delete(ME)
+        else:
+            others.save(ME, text)
+
+    small.meanwhile = [*[nothing] * reads, finish]
+    assert ChunkedEntries(small).load(ME) in (old, text)
+    assert ChunkedEntries(small).load(ME) == text
+
+
+def test_a_load_sees_the_last_of_many_saves() -> None:
+    """However many come while it reads."""
+    small = SmallEntries(keyring_with("k" * 5000))
+    others = ChunkedEntries(SmallEntries(small.kept))
+    saves = [partial(others.save, ME, letter * 5000) for letter in "lmn"]
+    # Each comes between a head and the first of its parts.
+    small.meanwhile = [save if turn == 0 else nothing for save in saves for turn in range(6)]
+    assert ChunkedEntries(small).load(ME) == "n" * 5000
 
 
 class StubbornEntries(SmallEntries):
