@@ -1,10 +1,11 @@
 """The lease engine: minting, sharing, freshness."""
 
-from agentkeys.leases.cache import LeaseCache, LeaseHolder
+from agentkeys.leases.cache import LeaseCache
 from agentkeys.leases.failures import FailureMemory
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
 from agentkeys.leases.minting import Exchange, Minter
 from agentkeys.leases.schedule import SHORTEST
+from agentkeys.leases.shared_mints import LeaseHolder
 
 __all__ = [
     "SHORTEST",
