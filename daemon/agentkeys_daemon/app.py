@@ -14,20 +14,19 @@ from pathlib import Path
 from agentkeys.audit import Ledger
 from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Identity, Profile
-from agentkeys.documents import DEFAULT_REGION, exec_variables
+from agentkeys.documents import exec_variables
 from agentkeys.errors import AgentkeysError, LoginFailed, VaultError
-from agentkeys.leases import Lease, LeaseCache
+from agentkeys.leases import Lease
 from agentkeys.secret import Secret
 from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession, parse_broker_session
-from agentkeys.stores import sts_endpoint
-from agentkeys.sts import StsClient
 from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.identities import Identities, LiveIdentity
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.peers import Peer, itself
+from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.records import Recorder
 
 __all__ = ["App", "LastError"]
@@ -74,6 +73,7 @@ class App:
             report=self._minted,
             logged_in=lambda name, session: self.records.logged("login", name, session, itself()),
         )
+        self.leases = ProfileLeases(identities=self.identities, transport=transport, clock=clock)
         self.records = Recorder(
             ledger=ledger, session_of=lambda identity: self.identities.keeper(identity).held_session
         )
@@ -107,16 +107,11 @@ class App:
 
     def refresh(self) -> timedelta | None:
         """Begins to mint what is due; returns how long until something will be, None if nothing."""
-        pauses = []
-        for profile in self.config.profiles.values():
-            # What is wrong with one is told to whoever asks for it, and is no harm to the others.
-            with suppress(AgentkeysError):
-                pauses.append(self._leases(profile).refresh(profile, *self._sts(profile)))
-        return min((pause for pause in pauses if pause is not None), default=None)
+        return self.leases.refresh(self.config.profiles.values())
 
     async def credentials(self, profile: Profile, peer: Peer) -> Lease:
         """A lease for a peer that asks for credentials."""
-        lease = await self._lease(profile)
+        lease = await self.leases.lease(profile)
         self.records.served(profile, lease, peer)
         return lease
 
@@ -124,7 +119,7 @@ class App:
         self, profile: Profile, peer: Peer, *, inherited_region: str | None
     ) -> dict[str, str]:
         """The variables of a new run of `profile`, secrets in the clear."""
-        lease = await self._lease(profile)
+        lease = await self.leases.lease(profile)
         variables = exec_variables(profile, lease, inherited_region=inherited_region)
         run_id = base64.b32encode(secrets.token_bytes(10)).decode().lower()
         self.records.run_started(profile, lease, peer, run_id)
@@ -136,10 +131,10 @@ class App:
 
     async def ensure(self, profile: Profile, at_least: timedelta) -> None:
         """Returns when the lease of `profile` has `at_least` left, or is as new as can be."""
-        await self._leases(profile).lease(profile, *self._sts(profile), at_least=at_least)
-        if self.held(profile) is None:
+        await self.leases.lease(profile, at_least=at_least)
+        if self.leases.held(profile) is None:
             # Forgotten, or somebody else's, since then: the caller is told of what counts now.
-            await self._lease(profile)
+            await self.leases.lease(profile)
 
     async def forget(self, profile: Profile | None, peer: Peer) -> datetime | None:
         """Drops the leases of `profile`, or all; the sessions stay.
@@ -148,7 +143,7 @@ class App:
         """
         config = self.config
         if profile:
-            until = await self._leases(profile).forget(keep=self._digests_beside(profile))
+            until = await self.leases.forget(profile, others=config.profiles.values())
             self.last_errors.pop(profile.name, None)
             self.records.forgot(profile, profile.identity, peer)
             return until
@@ -198,24 +193,6 @@ class App:
         await self.opened.vault.aclose()
         await self._transport.aclose()
 
-    def held(self, profile: Profile) -> Lease | None:
-        """The lease in memory for `profile`, whatever its state."""
-        return self._leases(profile).held(profile, self._endpoint(profile))
-
-    def is_used(self, profile: Profile) -> bool:
-        """Whether that lease is kept fresh."""
-        return self._leases(profile).is_used(profile, self._endpoint(profile))
-
-    def sts_skew(self, profile: Profile) -> timedelta | None:
-        """How far the clock of the profile's STS is ahead of ours, if it has told."""
-        return self.times.skew(self._endpoint(profile))
-
-    def _endpoint(self, profile: Profile) -> str:
-        """Where the profile's STS is; the client's environment has no say in it."""
-        if profile.store.sts_endpoint:
-            return profile.store.sts_endpoint
-        return sts_endpoint(profile.store.kind, profile.region or DEFAULT_REGION)
-
     async def _forget_each(self, identities: Iterable[Identity], peer: Peer) -> datetime | None:
         """One whose vault fails keeps no other from being forgotten; it is told in the end."""
         ends, failed = [], []
@@ -230,32 +207,6 @@ class App:
         if failed:
             raise failed[0]
         return max((end for end in ends if end), default=None)
-
-    def _digests_beside(self, profile: Profile) -> set[str]:
-        """Of the leases that other profiles of its identity are served, and it is not."""
-        others = [
-            self._leases(other).digest(other, self._endpoint(other))
-            for other in self.config.profiles.values()
-            if other.identity == profile.identity and other.name != profile.name
-        ]
-        own = self._leases(profile).digest(profile, self._endpoint(profile))
-        return {digest for digest in others if digest and digest != own}
-
-    def _leases(self, profile: Profile) -> LeaseCache:
-        return self.identities.of(profile.identity).leases
-
-    def _sts(self, profile: Profile) -> tuple[StsClient, str]:
-        endpoint = self._endpoint(profile)
-        client = StsClient(
-            transport=self._transport,
-            clock=self.clock,
-            store=profile.store.kind,
-            endpoint=endpoint,
-        )
-        return client, endpoint
-
-    async def _lease(self, profile: Profile) -> Lease:
-        return await self._leases(profile).lease(profile, *self._sts(profile))
 
     async def _check_alive(self, session: BrokerSession) -> None:
         """Raises LoginFailed for a session that has expired, by its broker's clock."""

@@ -181,7 +181,7 @@ class Handlers:
 
     def _notice(self, profile: Profile) -> tuple[tuple[str, str], ...]:
         """What a person who starts a program has to be told about `profile`, the first time."""
-        notice = short_session(profile, self._app.held(profile))
+        notice = short_session(profile, self._app.leases.held(profile))
         if notice is None or not self._told.is_news(notice):
             return ()
         return ((NOTICE_HEADER, quote(f"{notice.message}\n{notice.hint}")),)

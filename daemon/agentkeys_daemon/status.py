@@ -137,8 +137,8 @@ class StatusView:
             "role_arn": profile.role_arn and profile.role_arn.arn,
             "bucket": profile.bucket,
             "prefix": lease and _prefix(profile, lease),
-            **self._lease(lease, is_used=lease is not None and self._app.is_used(profile)),
-            "clock_skew_seconds": _seconds(self._app.sts_skew(profile)),
+            **self._lease(lease, is_used=lease is not None and self._app.leases.is_used(profile)),
+            "clock_skew_seconds": _seconds(self._app.leases.skew(profile)),
             "last_error": _last_error(self._app.last_errors.get(profile.name)),
         }
 
@@ -161,13 +161,13 @@ class StatusView:
         times = self._app.times
         found = [broker_clock(identity, times.skew(identity.url)) for identity in identities]
         for profile in profiles:
-            found.append(store_clock(profile, self._app.sts_skew(profile)))
+            found.append(store_clock(profile, self._app.leases.skew(profile)))
             found.append(short_session(profile, self._held(profile)))
         return filter(None, found)
 
     def _held(self, profile: Profile) -> Lease | None:
         try:
-            return self._app.held(profile)
+            return self._app.leases.held(profile)
         except AgentkeysError:
             return None
 

@@ -59,7 +59,7 @@ class CompressedDaemon:
 
     def left(self, profile: str) -> timedelta:
         """Of the lease that is held for `profile`; zero or less where none is good."""
-        held = self.app.held(self.app.config.profiles[profile])
+        held = self.app.leases.held(self.app.config.profiles[profile])
         return held.remaining(self.clock) if held else timedelta(0)
 
     def ask(self, profile: str) -> asyncio.Task[Lease]:
