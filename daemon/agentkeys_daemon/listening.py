@@ -11,9 +11,11 @@ from pathlib import Path
 import filelock
 
 from agentkeys.errors import DaemonError
-from agentkeys_daemon.server import BACKLOG
 
-__all__ = ["AlreadyRunning", "OwnSocket", "only_one"]
+__all__ = ["BACKLOG", "AlreadyRunning", "OwnSocket", "only_one"]
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted."""
 
 HANDOVER_SECONDS = 10
 """How long a daemon that is ending may take to let go of the lock."""

@@ -13,12 +13,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agentkeys.errors import AgentkeysError, PeerRefused, ProtocolError
 from agentkeys.protocol import PROTOCOL_HEADER, PROTOCOL_VERSION
+from agentkeys_daemon.listening import BACKLOG
 from agentkeys_daemon.peers import is_ours, peer_of
 from agentkeys_daemon.refusals import refusal
 
-__all__ = ["BACKLOG", "DaemonServer"]
+__all__ = ["DaemonServer"]
 
-BACKLOG = 4096
 MAX_HEAD_BYTES = 16_384
 SETTLE_SECONDS = 0.01
 LAST_ANSWERS_SECONDS = 0.5

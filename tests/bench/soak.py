@@ -49,7 +49,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10, help="under faults")
     parser.add_argument("--kills", type=int, default=KILLS, help="after that")
     options = parser.parse_args()
-    print(f"{options.minutes:g} min under faults, {options.kills} kills; a table comes after each")
+    print(
+        f"{options.minutes:g} min under faults, {options.kills} kills; a table comes after each",
+        flush=True,
+    )
     sys.stdout.flush()
     sound = soak(options.minutes * 60)
     return 0 if kill(options.kills) and sound else 1
