@@ -11,6 +11,8 @@ from agentkeys_daemon.http import Receive, Scope, Send
 
 __all__ = ["IdleExit"]
 
+LOOK_AFTER_SECONDS = 1.0
+
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -25,15 +27,17 @@ class IdleExit:
     def __init__(
         self, *, limit: Callable[[], timedelta | None], is_busy: Callable[[], bool]
     ) -> None:
-        """`limit` is asked anew after every request, None being never.
+        """`limit` is asked anew soon after a request, None being never.
 
         `is_busy` tells of work that goes on without a request, and of what would be lost.
         """
         self._limit = limit
         self._is_busy = is_busy
-        self._time = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._under_way = 0
         self._last_needed = self._time()
+        self._looking: asyncio.TimerHandle | None = None
         self._known_limit: timedelta | None = None
         self._other_limit = asyncio.Event()
 
@@ -47,10 +51,20 @@ class IdleExit:
             finally:
                 self._under_way -= 1
                 self._last_needed = self._time()
-                if self._limit() != self._known_limit:
-                    self._other_limit.set()
+                self._look_soon()
 
         return watched
+
+    def _look_soon(self) -> None:
+        # Not at once: it is a look at the configuration file, and there may be hundreds of requests
+        # in this second.
+        if self._looking is None:
+            self._looking = self._loop.call_later(LOOK_AFTER_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        if self._limit() != self._known_limit:
+            self._other_limit.set()
 
     async def wait(self) -> timedelta:
         """Returns, with the limit, once nobody has needed the daemon for that long."""

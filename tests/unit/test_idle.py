@@ -189,7 +189,7 @@ def test_a_limit_that_is_taken_away_no_longer_counts() -> None:
 
 
 def test_it_does_not_tick() -> None:
-    """Ten thousand requests are one look each, and none by itself in between."""
+    """Ten thousand requests at once are one look, and there is none by itself."""
 
     async def story() -> None:
         daemon = Story()
@@ -198,7 +198,8 @@ def test_it_does_not_tick() -> None:
         for _ in range(10_000):
             await daemon.idle.watching(_at_once)({}, nothing_comes, nothing_goes)
         await settle()
-        assert daemon.looks == 1 + 10_000
+        await asyncio.sleep(10)
+        assert daemon.looks == 1 + 1
         daemon.end.cancel()
 
     run_hastily(story())
