@@ -84,10 +84,18 @@ def too_late() -> AgentkeysError:
 
 
 def vanished() -> AgentkeysError:
-    return DaemonNotRunning(
-        "the daemon ended before it answered", hint="try again, or see: agentkeys daemon logs"
+    return _passing(
+        DaemonNotRunning(
+            "the daemon ended before it answered", hint="try again, or see: agentkeys daemon logs"
+        )
     )
 
 
 def broken() -> AgentkeysError:
-    return ProtocolError("the daemon broke off its answer", hint="try again")
+    return _passing(ProtocolError("the daemon broke off its answer", hint="try again"))
+
+
+def _passing(problem: AgentkeysError) -> AgentkeysError:
+    """Unlike others of its kind, it is gone when one asks again."""
+    problem.retryable = True
+    return problem

@@ -75,7 +75,7 @@ class Keeper:
     async def load(self) -> None:
         """Reads the vault, once; raises VaultError while that is impossible."""
         if self._loaded:
-            self._mend()
+            self.mend()
         else:
             # Once for all who wait: a vault that hangs must not hang for each in turn.
             await asyncio.shield(self._loading.join(self._account, self._read))
@@ -165,8 +165,8 @@ class Keeper:
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
-    def _mend(self) -> None:
-        """Whoever asks for anything has a write that failed tried again, now and then."""
+    def mend(self) -> None:
+        """Begins a write that failed once more, if that is some time ago."""
         if self.trouble is None or self._writes:
             return
         if self._clock.monotonic() >= self._write_again_at:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from agentkeys.errors import ConfigError
@@ -20,15 +21,19 @@ def private_folder(path: Path) -> Path:
     """
     try:
         missing = [parent for parent in (path, *path.parents) if not parent.exists()]
-        for folder in reversed(missing):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
-        exposed = next((parent for parent in path.resolve().parents if _is_exposed(parent)), None)
+        # Before anything is made: what root would leave in another user's folders locks them out.
+        exposed = next(filter(_is_exposed, _existing_parents(path)), None)
+        if exposed is None:
+            for folder in reversed(missing):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            found = path.lstat()
     except OSError as problem:
         raise ConfigError(
             f"the folder {path} cannot be made: {problem.strerror}",
             hint="make its parent writable, or set AGENTKEYS_STATE_DIR to a folder of yours",
         ) from problem
+    if exposed is not None:
+        raise _lies_exposed(path, exposed)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ConfigError(
             f"the folder {path} is a link, or not yours", hint="choose a folder of your own"
@@ -37,12 +42,19 @@ def private_folder(path: Path) -> Path:
         raise ConfigError(
             f"the folder {path} is open to other users", hint=_closing(path, found.st_mode)
         )
-    if exposed is not None:
-        raise ConfigError(
-            f"the folder {path} lies in {exposed}, where others could put another in its place",
-            hint="choose a folder below your home",
-        )
     return path
+
+
+def _existing_parents(path: Path) -> Iterator[Path]:
+    folder = path.parent.resolve()
+    return (parent for parent in (folder, *folder.parents) if parent.exists())
+
+
+def _lies_exposed(path: Path, exposed: Path) -> ConfigError:
+    return ConfigError(
+        f"the folder {path} lies in {exposed}, where others could put another in its place",
+        hint="choose a folder below your home",
+    )
 
 
 def _is_exposed(folder: Path) -> bool:

@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 import filelock
 
@@ -19,7 +18,7 @@ from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.protocol import CLIENT_DEADLINE, settings_of
 
-__all__ = ["daemon_environment", "ensure_daemon"]
+__all__ = ["check_place", "daemon_environment", "ensure_daemon"]
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.4
@@ -54,8 +53,8 @@ def ensure_daemon(environ: Mapping[str, str], *, deadline: float | None = None) 
     lock one after the other: there may be hundreds of them.
     """
     end = deadline if deadline is not None else time.monotonic() + CLIENT_DEADLINE
-    paths = Paths.from_environment(environ)
-    lock = filelock.FileLock(_folder(paths.socket.parent) / "start.lock", mode=0o600)
+    paths = check_place(environ)
+    lock = filelock.FileLock(paths.socket.parent / "start.lock", mode=0o600)
     pause = FIRST_PAUSE
     while True:
         try:
@@ -68,15 +67,24 @@ def ensure_daemon(environ: Mapping[str, str], *, deadline: float | None = None) 
                 raise _too_long() from None
             if _answers(environ, end):
                 return
+        except OSError as problem:
+            raise _could_not_start(
+                f"{lock.lock_file} cannot be locked: {problem.strerror or problem}",
+                "make room, or remove what is there",
+            ) from problem
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _folder(path: Path) -> Path:
+def check_place(environ: Mapping[str, str]) -> Paths:
+    """Where a daemon would live; raises DaemonNotRunning where none could."""
+    paths = Paths.from_environment(environ)
     try:
-        return private_folder(path)
+        for folder in (paths.socket.parent, paths.state):
+            private_folder(folder)
     except ConfigError as problem:
         raise _could_not_start(problem.message, problem.hint) from problem
+    return paths
 
 
 def _answers(environ: Mapping[str, str], end: float) -> bool:

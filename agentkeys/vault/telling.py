@@ -50,7 +50,7 @@ def refusal(answer: Refused) -> VaultError:
                 hint=f"create one in its own program, such as seahorse, {_OR_MEMORY}",
             )
     return VaultUnavailable(
-        f"the OS keyring failed: {answer.because}", hint=f"agentkeys doctor, {_OR_MEMORY}"
+        f"the OS keyring failed: {answer.because}", hint=f"restart its service, {_OR_MEMORY}"
     )
 
 

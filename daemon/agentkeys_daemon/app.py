@@ -107,6 +107,7 @@ class App:
 
     def refresh(self) -> timedelta | None:
         """Begins to mint what is due; returns how long until something will be, None if nothing."""
+        self.identities.mend()
         return self.leases.refresh(self.config.profiles.values())
 
     async def credentials(self, profile: Profile, peer: Peer) -> Lease:
@@ -182,7 +183,11 @@ class App:
         until = live.leases.handed_out_until()
         session = keeper.held_session
         self._start_over([live])
-        await keeper.forget_session()
+        try:
+            await keeper.forget_session()
+        except VaultError as problem:
+            problem.hint = f"{problem.hint}; until it answers, it still keeps the session"
+            raise
         self._forget_errors(identity)
         self.records.logged("logout", identity.name, session, peer)
         return until

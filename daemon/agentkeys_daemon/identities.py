@@ -92,6 +92,11 @@ class Identities:
         """Those that have been asked for."""
         return self._live.values()
 
+    def mend(self) -> None:
+        """Has writes that failed tried again, now and then."""
+        for keeper in self._keepers.values():
+            keeper.mend()
+
     async def flush(self) -> None:
         """Waits until everything held is written."""
         await asyncio.gather(*(keeper.flush() for keeper in self._keepers.values()))

@@ -40,8 +40,21 @@ def only_one(path: Path, *, patience: float = HANDOVER_SECONDS) -> filelock.Base
         raise DaemonError(
             f"a daemon runs, but somebody has removed its socket {path}", hint=_ending_it(path)
         ) from None
-    _pid_file(path).write_text(str(os.getpid()), encoding="ascii")
+    except OSError as problem:
+        raise _unusable(f"{path}.lock", problem) from problem
+    try:
+        _pid_file(path).write_text(str(os.getpid()), encoding="ascii")
+    except OSError as problem:
+        lock.release()
+        raise _unusable(str(_pid_file(path)), problem) from problem
     return lock
+
+
+def _unusable(path: str, problem: OSError) -> DaemonError:
+    return DaemonError(
+        f"{path} cannot be written: {problem.strerror or problem}",
+        hint="make room, or remove what is there",
+    )
 
 
 class OwnSocket:
@@ -70,6 +83,14 @@ class OwnSocket:
             raise
         self.socket.setblocking(False)
         self._inode = _inode(path)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether clients still find it."""
+        try:
+            return _inode(self._path) == self._inode
+        except OSError:
+            return False
 
     def remove(self) -> None:
         """Takes it away, unless somebody else has put theirs in its place."""

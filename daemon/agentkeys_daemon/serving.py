@@ -32,6 +32,9 @@ __all__ = ["Surroundings", "serve"]
 
 log = logging.getLogger("agentkeys.daemon")
 
+REACHABLE_SECONDS = 15
+"""Between two looks at whether clients can still find the socket."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -63,7 +66,9 @@ async def serve(around: Surroundings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     refresher = Refresher(refresh=app.refresh, changed=app.changed)
-    work = (_preload(app), refresher.run(), _end_idle(idle, stop))
+    work = [_preload(app), refresher.run(), _end_idle(idle, stop)]
+    if isinstance(listener, OwnSocket):
+        work.append(_end_unreachable(listener, stop))
     background = [loop.create_task(task) for task in work]
     log.info("serving %s, %s", path, app.opened.detail)
     keep_what_is_loaded()
@@ -95,6 +100,14 @@ def _make_app(around: Surroundings) -> App:
 async def _end_idle(idle: IdleExit, stop: asyncio.Event) -> None:
     limit = await idle.wait()
     log.info("nobody has asked for %s, ending", limit)
+    stop.set()
+
+
+async def _end_unreachable(listener: OwnSocket, stop: asyncio.Event) -> None:
+    """Nobody finds us without our socket, as when a logout clears the folder that it was in."""
+    while listener.is_there:  # noqa: ASYNC110 - a file has no event
+        await asyncio.sleep(REACHABLE_SECONDS)
+    log.info("somebody has removed the socket, ending")
     stop.set()
 
 

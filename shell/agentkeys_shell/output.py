@@ -10,11 +10,16 @@ import click
 
 from agentkeys.client import read_environment
 from agentkeys_shell.daemon import ask
+from agentkeys_shell.fast_options import refuse_empty
 
 __all__ = ["ask_json", "json_option", "print_facts", "print_json", "profile_option"]
 
 profile_option = click.option(
-    "--profile", "-p", metavar="PROFILE", help="The profile whose identity is meant."
+    "--profile",
+    "-p",
+    metavar="PROFILE",
+    callback=refuse_empty,
+    help="The profile whose identity is meant.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 

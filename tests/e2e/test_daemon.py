@@ -409,3 +409,34 @@ def test_logs_are_readable(home: Home) -> None:
     assert [line.split(" ")[1] for line in lines] == ["info:", "info:"]
     assert lines[-1].endswith("ended")
     assert home.succeed("agentkeys", "daemon", "logs", "-n", "1").splitlines() == lines[-1:]
+
+
+def test_a_daemon_that_nobody_can_find_any_more_ends(home: Home) -> None:
+    """Its socket was removed; a second one would run beside it, and a logout would miss it."""
+    home.succeed("agentkeys", "daemon", "start")
+    pid = running(home)
+    home.socket.unlink()
+    assert wait_until(lambda: has_ended(pid), seconds=120)
+    assert "somebody has removed the socket" in (home.state / "logs" / "daemon.jsonl").read_text()
+
+
+def test_a_restart_that_would_fail_ends_nothing(home: Home) -> None:
+    """What the running one holds in memory alone would be lost."""
+    home.succeed("agentkeys", "daemon", "start")
+    pid = running(home)
+    home.socket.parent.chmod(0o755)
+    failed = home.run("agentkeys", "daemon", "restart")
+    home.socket.parent.chmod(0o700)
+    assert failed.status == 4
+    assert "open to other users" in failed.complaint()[0]
+    assert running(home) == pid
+
+
+@pytest.mark.parametrize("name", ["start.lock", "daemon.sock.lock", "daemon.sock.pid"])
+def test_a_file_that_cannot_be_written_is_told(home: Home, name: str) -> None:
+    """By its path, whatever lies in its place."""
+    home.socket.parent.mkdir(mode=0o700)
+    (home.socket.parent / name).mkdir()
+    failed = home.run("agentkeys", "daemon", "start")
+    assert failed.status == 4
+    assert name in failed.complaint()[0]

@@ -37,6 +37,14 @@ def test_a_folder_in_another_users_hands_is_refused(which: str, tmp_path: Path) 
         private_folder(folder)
 
 
+def test_nothing_is_left_in_another_users_folder(tmp_path: Path) -> None:
+    """As after `sudo -E`: what root makes there, its owner could not use any more."""
+    os.chown(tmp_path, STRANGER, -1)
+    with pytest.raises(ConfigError, match="where others could put another"):
+        private_folder(tmp_path / "state" / "agentkeys")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_group_may_not_replace_it_either(tmp_path: Path) -> None:
     """Other people are in it."""
     os.chown(tmp_path, -1, STRANGER)

@@ -14,7 +14,7 @@ from agentkeys.client import read_environment
 from agentkeys.errors import EXIT_NO_DAEMON, ConfigMismatch, RemoteError
 from agentkeys.interpreter import own_module
 from agentkeys.paths import Paths
-from agentkeys.starter import daemon_environment, ensure_daemon
+from agentkeys.starter import check_place, daemon_environment, ensure_daemon
 from agentkeys_shell.commands.daemon_units import install, uninstall
 from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.output import json_option, print_facts, print_json
@@ -61,6 +61,8 @@ def stop(as_json: bool) -> int:
 def restart(as_json: bool) -> int:
     """Stop the daemon and start it with this command's settings."""
     environ = read_environment()
+    # Before the one that runs is gone, and with it what it may hold in memory alone.
+    check_place(environ)
     stop_daemon(environ)
     ensure_daemon(environ)
     _check_settings(environ)

@@ -14,6 +14,7 @@ from agentkeys.errors import LoginFailed, LoginRequired
 from agentkeys.paths import Paths
 from agentkeys.secret import Secret
 from agentkeys_shell.daemon import identity_path
+from agentkeys_shell.fast_options import refuse_empty
 from agentkeys_shell.logging_in import by_email, by_oauth2, by_wallet
 from agentkeys_shell.output import ask_json, json_option, print_json, profile_option
 
@@ -25,7 +26,7 @@ MAX_SESSION_CHARACTERS = 20_000
     epilog="The signer command gets the message to sign on its standard input and prints the "
     "signature (65 bytes in hex, EIP-191).",
 )
-@click.argument("identity", required=False)
+@click.argument("identity", required=False, callback=refuse_empty)
 @click.option("--email", metavar="ADDRESS", help="Log in by a link in an e-mail.")
 @click.option("--oauth2", is_flag=True, help="Log in at the broker's OAuth2 provider.")
 @click.option("--wallet", metavar="0x…", help="Log in with a wallet of your own (SIWE).")

@@ -6,11 +6,12 @@ import click
 
 from agentkeys.client import read_environment
 from agentkeys_shell.daemon import identity_path
+from agentkeys_shell.fast_options import refuse_empty
 from agentkeys_shell.output import ask_json, json_option, print_facts, print_json, profile_option
 
 
 @click.command("whoami")
-@click.argument("identity", required=False)
+@click.argument("identity", required=False, callback=refuse_empty)
 @profile_option
 @json_option
 def command(identity: str | None, profile: str | None, as_json: bool) -> int:
