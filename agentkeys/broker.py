@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from agentkeys.errors import BrokerRefused, BrokerUnreachable, LoginRequired, TokenError
@@ -28,6 +29,11 @@ class BrokerClient:
     def __init__(self, *, url: str, transport: Transport) -> None:
         self.url = url
         self._transport = transport
+
+    async def tell_time(self) -> None:
+        """Has the transport learn the broker's time, if it answers; whatever it answers has it."""
+        with suppress(TransportError):
+            await self._transport.send("GET", f"{self.url}/healthz", timeout=5)
 
     async def mint_oidc_jwt(self, session: Secret) -> Secret:
         """A fresh web identity token for the session; every call makes the broker sign one.

@@ -55,6 +55,7 @@ class BrokerTokenSource:
         return session.owner if session and session.url == self._broker.url else None
 
     async def fetch_token(self, subject: str) -> WebIdentityToken:
+        await self._learn_the_time()
         session = self._of_this_broker(await self._sessions.session())
         if session.owner != subject:
             # Somebody else logged in between the request and its mint, or between two attempts.
@@ -69,6 +70,13 @@ class BrokerTokenSource:
         token = parse_web_identity_token(jwt, now=self._times.now(self._broker.url))
         check_broker_claims(token, wallet=session.wallet, omni=session.omni, issuer=session.issuer)
         return token
+
+    async def _learn_the_time(self) -> None:
+        """What is over by our clock alone may be alive by the broker's, which decides."""
+        session = self._of_this_broker(await self._sessions.last_session())
+        url = self._broker.url
+        if self._times.skew(url) is None and session.is_over(self._times.now(url)):
+            await self._broker.tell_time()
 
     def _of_this_broker(self, session: BrokerSession) -> BrokerSession:
         if session.url != self._broker.url:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from agentkeys.audit import Ledger
+from agentkeys.broker import BrokerClient
 from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Identity, Profile
 from agentkeys.documents import exec_variables
@@ -217,8 +218,7 @@ class App:
         """Raises LoginFailed for a session that has expired, by its broker's clock."""
         if session.is_over(self.times.now(session.url)) and self.times.skew(session.url) is None:
             # It may be our clock that is wrong. Whatever the broker answers, it tells the time.
-            with suppress(AgentkeysError):
-                await self._transport.send("GET", f"{session.url}/healthz", timeout=5)
+            await BrokerClient(url=session.url, transport=self._transport).tell_time()
         if session.is_over(self.times.now(session.url)):
             raise LoginFailed("that session has already expired", hint="log in again")
 

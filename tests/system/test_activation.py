@@ -18,7 +18,7 @@ from agentkeys_shell.daemon_process import DaemonProcess, daemon_on_record
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.programs import Home, new_home
 from tests.support.raw_http import ask
-from tests.system.secret_service import SecretService, missing_packages
+from tests.system.secret_service import SecretService
 from tests.system.user_manager import UserManager, missing_systemd
 
 SERVICE = "agentkeys.service"
@@ -102,16 +102,6 @@ def test_systemd_finds_nothing_wrong_with_them(home: Home, env: Mapping[str, str
     assert len(units) == 2
     done = home.run("/usr/bin/systemd-analyze", "--user", "verify", *units)
     assert (done.status, done.stdout, done.stderr) == (0, "", "")
-
-
-@pytest.fixture
-def keyring(tmp_path: Path) -> Iterator[SecretService]:
-    """An unlocked keyring with a default collection."""
-    if packages := missing_packages():
-        pytest.fail(f"this needs real programs: apt-get install {' '.join(packages)}")
-    with SecretService(tmp_path) as service:
-        service.start_keyring(password="pw")
-        yield service
 
 
 @pytest.fixture

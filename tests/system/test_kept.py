@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.programs import Home, new_home
-from tests.system.secret_service import SecretService, missing_packages
-
-
-@pytest.fixture
-def keyring(tmp_path: Path) -> Iterator[SecretService]:
-    """An unlocked keyring with a default collection."""
-    if packages := missing_packages():
-        pytest.fail(f"this needs real programs: apt-get install {' '.join(packages)}")
-    with SecretService(tmp_path) as service:
-        service.start_keyring(password="pw")
-        yield service
+from tests.system.secret_service import SecretService
 
 
 @pytest.fixture

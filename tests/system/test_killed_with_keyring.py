@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.support.killing import SPAN, wait_until
 from tests.support.offspring import Offspring, offspring
 from tests.support.place import SHIM, Place, place_in
 from tests.support.programs import new_home
-from tests.system.secret_service import SecretService, missing_packages
+from tests.system.secret_service import SecretService
 
 ROUNDS = 20
 HELPER = "agentkeys.vault.helper"
@@ -24,16 +23,6 @@ HELPER = "agentkeys.vault.helper"
 def daemons() -> Iterator[Offspring]:
     with offspring() as found:
         yield found
-
-
-@pytest.fixture
-def keyring(tmp_path: Path) -> Iterator[SecretService]:
-    """An unlocked keyring with a default collection."""
-    if packages := missing_packages():
-        pytest.fail(f"this needs real programs: apt-get install {' '.join(packages)}")
-    with SecretService(tmp_path) as service:
-        service.start_keyring(password="pw")
-        yield service
 
 
 @pytest.fixture
