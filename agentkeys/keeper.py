@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from agentkeys.clock import Clock
 from agentkeys.errors import LoginRequired, VaultError
+from agentkeys.flights import Flights
 from agentkeys.kept import Kept, decode_kept, encode_kept
-from agentkeys.leases.flights import Flights
 from agentkeys.leases.lease import Lease
 from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession

@@ -132,7 +132,7 @@ class LeaseCache:
         Of those under `digests`, or of all.
         """
         for digest, lease in self._holder.held_leases.items():
-            self._uses.is_used(digest, lease)
+            self._uses.adopt(digest, lease)
         return self._uses.last_until(digests)
 
     def start_over(self) -> None:

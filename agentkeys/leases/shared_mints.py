@@ -10,8 +10,8 @@ from typing import Protocol
 from agentkeys.clock import Clock
 from agentkeys.config import Profile
 from agentkeys.errors import AgentkeysError, WrongIdentity
+from agentkeys.flights import Flights
 from agentkeys.leases.failures import FailureMemory
-from agentkeys.leases.flights import Flights
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
 from agentkeys.leases.minting import Exchange, Minter
 from agentkeys.leases.schedule import (

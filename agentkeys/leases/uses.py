@@ -38,13 +38,14 @@ class Uses:
         """Somebody has got `lease`."""
         self._uses[digest] = _Use(lease.deadline, lease.credentials.expires_at)
 
-    def is_used(self, digest: str, lease: Lease) -> bool:
-        """Whether `lease`, held under `digest`, is to be kept fresh.
-
-        One that an earlier daemon has left behind counts as handed out by that one.
-        """
+    def adopt(self, digest: str, lease: Lease) -> None:
+        """One that an earlier daemon has left behind counts as handed out by that one."""
         if digest not in self._uses:
             self.note(digest, lease)
+
+    def is_used(self, digest: str, lease: Lease) -> bool:
+        """Whether `lease`, held under `digest`, is to be kept fresh."""
+        self.adopt(digest, lease)
         return self._uses[digest].until > self._clock.monotonic()
 
     def last_until(self, digests: Collection[str] | None = None) -> datetime | None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from agentkeys.errors import BrokerUnreachable, LoginRequired
+from agentkeys.flights import Flights
 from agentkeys.models import WebIdentityToken
 from agentkeys.tokens.broker import BrokerTokenSource
 
@@ -18,7 +19,7 @@ class SandboxTokenSource:
     def __init__(self, *, source: BrokerTokenSource, log_in: Callable[[], Awaitable[None]]) -> None:
         self._source = source
         self._log_in_once = log_in
-        self._login: asyncio.Task[None] | None = None
+        self._logins: Flights[str, None] = Flights()
 
     async def subject(self) -> str:
         try:
@@ -40,9 +41,7 @@ class SandboxTokenSource:
 
     async def _log_in(self) -> None:
         """Logs in, once however many ask."""
-        if self._login is None or self._login.done():
-            self._login = asyncio.get_running_loop().create_task(self._begin())
-        await asyncio.shield(self._login)
+        await asyncio.shield(self._logins.join("login", self._begin))
 
     async def _begin(self) -> None:
         try:

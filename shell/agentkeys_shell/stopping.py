@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from agentkeys.errors import DaemonError, DaemonTimeout, ProtocolError
 from agentkeys.socket_path import socket_path
 from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.daemon_process import DaemonProcess, daemon_on_record
+from agentkeys_shell.sandbox.processes import wait_until
 
 __all__ = ["stop_daemon"]
 
@@ -40,7 +40,7 @@ def stop_daemon(environ: Mapping[str, str]) -> bool:
             # It is ending already, which a signal does not change, or its socket was removed.
             daemon.terminate()
     # A daemon that has ended counts as gone even where nobody waits for orphans, as in a container.
-    if daemon and not _within(STOP_SECONDS, lambda: not daemon.is_alive):
+    if daemon and not wait_until(lambda: not daemon.is_alive, seconds=STOP_SECONDS):
         raise DaemonTimeout(
             f"the daemon {daemon.pid} does not end", hint=f"run: kill -9 {daemon.pid}"
         )
@@ -53,12 +53,3 @@ def _stranger(path: str) -> DaemonError:
         f"what answers at {path} does not understand, and is not the daemon on record",
         hint=f"end whatever holds {path}.lock, or set AGENTKEYS_SOCKET to another path",
     )
-
-
-def _within(seconds: float, is_so: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
