@@ -15,7 +15,7 @@ import pytest
 from tests.fakes.broker import MINT, FakeBroker, envelope
 from tests.fakes.sts import FakeSts, refusal_body, success_body
 from tests.support.place import Place, assert_refused, place_in
-from tests.support.programs import Home, new_home
+from tests.support.programs import Home
 from tests.support.tokens import ALICE, BOB, CAROL, mismade_jwt
 
 MANY = 50
@@ -23,19 +23,6 @@ MANY = 50
 
 PAGE = b"<!doctype html><title>Sign in</title><p>Please sign in."
 STORES = ("aws", "minio", "ceph", "seaweedfs")
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with new_home() as found:
-        found.succeed("agentkeys", "daemon", "start")
-        yield found
-
-
-@pytest.fixture
-def place(home: Home) -> Iterator[Place]:
-    with place_in(home) as found:
-        yield found
 
 
 def assert_both_refuse(place: Place, status: int, error: str, hint: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.place import ROLE, Place, assert_refused, place_in
+from tests.support.place import ROLE, Place, assert_refused
 from tests.support.programs import Home, new_home
 from tests.support.raw_http import ask
 
@@ -24,12 +24,6 @@ def home() -> Iterator[Home]:
     """One home and one daemon for all: it reads its configuration again whenever that changes."""
     with new_home() as found:
         found.succeed("agentkeys", "daemon", "start")
-        yield found
-
-
-@pytest.fixture
-def place(home: Home) -> Iterator[Place]:
-    with place_in(home) as found:
         yield found
 
 

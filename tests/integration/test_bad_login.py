@@ -7,29 +7,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
 
-from tests.support.place import SHIM, Place, assert_refused, place_in
-from tests.support.programs import PATIENCE, Finished, Home, new_home
+from tests.support.place import SHIM, Place, assert_refused
+from tests.support.programs import PATIENCE, Finished, Home
 from tests.support.tokens import BOB, session_claims, sign
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with new_home() as found:
-        found.succeed("agentkeys", "daemon", "start")
-        yield found
-
-
-@pytest.fixture
-def place(home: Home) -> Iterator[Place]:
-    with place_in(home) as found:
-        yield found
 
 
 def log_in(home: Home, session: str | bytes) -> Finished:

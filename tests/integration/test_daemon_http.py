@@ -25,13 +25,6 @@ RUNS = "/v1/profiles/data/runs"
 SESSION = "/v1/identities/me/session"
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with new_home() as found:
-        found.succeed("agentkeys", "daemon", "start")
-        yield found
-
-
 @pytest.fixture
 def place(home: Home) -> Iterator[Place]:
     """A warm profile `data`: its lease is held."""

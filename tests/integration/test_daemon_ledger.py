@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.place import ROLE, Place, assert_keeps_secrets, place_in
-from tests.support.programs import Home, new_home
+from tests.support.programs import Home
 from tests.support.tokens import ALICE, BOB, CAROL
 
 FIELDS = [
@@ -28,13 +28,6 @@ FIELDS = [
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 Line = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with new_home() as found:
-        found.succeed("agentkeys", "daemon", "start")
-        yield found
 
 
 @pytest.fixture

@@ -18,18 +18,11 @@ import pytest
 from tests.fakes.broker import MINT, FakeBroker
 from tests.fakes.sts import FakeSts
 from tests.support.place import DOORS, SOCKET_DOORS, Outcome, Place, place_in
-from tests.support.programs import Home, new_home
+from tests.support.programs import Home
 from tests.support.tokens import ALICE, BOB, CAROL, MISMADE, User, mismade_jwt, sign
 
 MANY = 100_000
 STORES = ("aws", "minio", "ceph", "seaweedfs")
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with new_home() as found:
-        found.succeed("agentkeys", "daemon", "start")
-        yield found
 
 
 @pytest.fixture

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.fakes.broker import MINT, FakeBroker
 from tests.fakes.sts import FakeSts
-from tests.support.place import ROLE, Place, place_in
-from tests.support.programs import Home, new_home
+from tests.support.place import ROLE, Place
+from tests.support.programs import Home
 from tests.support.tokens import ALICE
 
 PATIENCE = 60.0
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with new_home() as found:
-        found.succeed("agentkeys", "daemon", "start")
-        yield found
-
-
-@pytest.fixture
-def place(home: Home) -> Iterator[Place]:
-    with place_in(home) as found:
-        yield found
 
 
 def failed_mints(place: Place) -> list[str]:

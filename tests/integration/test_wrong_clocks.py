@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,15 +11,8 @@ from tests.fakes.broker import FakeBroker
 from tests.fakes.sts import FakeSts
 from tests.support.moved_clock import WrongClock
 from tests.support.place import Place
-from tests.support.programs import Home, new_home
+from tests.support.programs import Home
 from tests.support.tokens import ALICE
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with new_home() as found:
-        found.succeed("agentkeys", "daemon", "start")
-        yield found
 
 
 def notices(place: Place) -> list[tuple[Any, ...]]:
