@@ -34,6 +34,13 @@ def home() -> Iterator[Home]:
         yield empty
 
 
+@pytest.fixture(scope="module")
+def warm_home() -> Iterator[Home]:
+    """A home for all tests of a module, for those that a running daemon does not bother."""
+    with new_home() as found:
+        yield found
+
+
 @pytest.fixture
 def user_home(home: Home, sandbox_home: Home, sandbox: SandboxRecord) -> Home:
     """A home whose own configuration leads to the shared sandbox; no daemon runs in it yet."""

@@ -15,7 +15,7 @@ import pytest
 from tests.fakes.broker import FakeBroker
 from tests.fakes.sts import FakeSts
 from tests.support.place import ROLE, SHIM, Place, place_in
-from tests.support.programs import Home, new_home, read_line
+from tests.support.programs import Home, read_line
 from tests.support.tokens import ALICE
 
 LONG_NAME = "the-nightly-backup-of-all-that-we-have"
@@ -23,12 +23,6 @@ WATCH = ["agentkeys", "status", "--watch"]
 AT_SCREEN = {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
 OTHER_SCREEN, FIRST_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 SHOW_CURSOR = "\x1b[?25h"
-
-
-@pytest.fixture(scope="module")
-def warm_home() -> Iterator[Home]:
-    with new_home() as found:
-        yield found
 
 
 @pytest.fixture

@@ -12,16 +12,10 @@ import pytest
 from tests.fakes.broker import FakeBroker
 from tests.fakes.sts import FakeSts
 from tests.support.place import SHIM, Place, place_in
-from tests.support.programs import Home, new_home, read_line
+from tests.support.programs import Home, read_line
 from tests.support.tokens import ALICE
 
 WAIT = ["agentkeys", "wait", "--min-ttl", "20m"]
-
-
-@pytest.fixture(scope="module")
-def warm_home() -> Iterator[Home]:
-    with new_home() as found:
-        yield found
 
 
 @pytest.fixture
