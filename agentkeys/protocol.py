@@ -4,8 +4,9 @@
     GET    /v1/status                         sessions, leases, last errors; no network, no keyring
     GET    /v1/profiles                       what is configured
     GET    /v1/profiles/NAME/credentials      the credential_process document
+    GET    /v1/profiles/NAME/environment      the variables a program needs, as env -0 prints them
     GET    /v1/profiles/NAME/status           the part of the status that concerns it
-    POST   /v1/profiles/NAME/runs             begin a run: its environment, as env -0 prints one
+    POST   /v1/profiles/NAME/runs             begin a run: its variables, in the same form
     POST   /v1/profiles/NAME/refresh          have a lease with {"min_ttl_seconds"} left; its status
     DELETE /v1/profiles/NAME/leases           forget its lease
     DELETE /v1/leases                         forget all leases, keep the sessions

@@ -117,19 +117,24 @@ class App:
         self.records.served(profile, lease, peer)
         return lease
 
+    async def environment(
+        self, profile: Profile, peer: Peer, *, inherited_region: str | None
+    ) -> dict[str, str]:
+        """The variables of a program that is no run of ours, secrets in the clear."""
+        lease = await self.leases.lease(profile)
+        variables = self._variables(profile, lease, inherited_region)
+        self.records.served(profile, lease, peer)
+        return variables
+
     async def begin_run(
         self, profile: Profile, peer: Peer, *, inherited_region: str | None
     ) -> dict[str, str]:
         """The variables of a new run of `profile`, secrets in the clear."""
         lease = await self.leases.lease(profile)
-        variables = exec_variables(profile, lease, inherited_region=inherited_region)
+        variables = self._variables(profile, lease, inherited_region)
         run_id = base64.b32encode(secrets.token_bytes(10)).decode().lower()
         self.records.run_started(profile, lease, peer, run_id)
-        return {
-            **variables,
-            **self._files.variables(variables["AWS_REGION"], profile.store.s3_endpoint),
-            "AGENTKEYS_RUN": run_id,
-        }
+        return {**variables, "AGENTKEYS_RUN": run_id}
 
     async def ensure(self, profile: Profile, at_least: timedelta) -> None:
         """Returns when the lease of `profile` has `at_least` left, or is as new as can be."""
@@ -198,6 +203,13 @@ class App:
         await self.identities.flush()
         await self.opened.vault.aclose()
         await self._transport.aclose()
+
+    def _variables(
+        self, profile: Profile, lease: Lease, inherited_region: str | None
+    ) -> dict[str, str]:
+        variables = exec_variables(profile, lease, inherited_region=inherited_region)
+        files = self._files.variables(variables["AWS_REGION"], profile.store.s3_endpoint)
+        return variables | files
 
     async def _forget_each(self, identities: Iterable[Identity], peer: Peer) -> datetime | None:
         """One whose vault fails keeps no other from being forgotten; it is told in the end."""

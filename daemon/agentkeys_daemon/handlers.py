@@ -79,6 +79,7 @@ class Handlers:
         }
         self._named: dict[tuple[str, ...], Handler] = {
             ("GET", "profiles", "credentials"): self._credentials,
+            ("GET", "profiles", "environment"): self._environment,
             ("GET", "profiles", "status"): self._profile_status,
             ("POST", "profiles", "runs"): self._runs,
             ("POST", "profiles", "refresh"): self._refresh,
@@ -117,7 +118,7 @@ class Handlers:
                 self._check_settings(request)
             return await handler(request, name)
         except AgentkeysError as problem:
-            if handler in (self._credentials, self._runs):
+            if handler in (self._credentials, self._environment, self._runs):
                 self._app.records.refused(self._known_profile(name), problem, request.peer)
             raise
 
@@ -167,17 +168,19 @@ class Handlers:
         lease = await self._app.credentials(self._profile(name), request.peer)
         return HttpAnswer(200, "application/json", credential_process_document(lease))
 
+    async def _environment(self, request: HttpRequest, name: str) -> HttpAnswer:
+        variables = await self._app.environment(
+            self._profile(name), request.peer, inherited_region=_region(request)
+        )
+        return _entries(variables)
+
     async def _runs(self, request: HttpRequest, name: str) -> HttpAnswer:
         profile = self._profile(name)
         variables = await self._app.begin_run(
-            profile,
-            request.peer,
-            inherited_region=_region(request.headers.get(REGION_HEADER, "")),
+            profile, request.peer, inherited_region=_region(request)
         )
-        body = "".join(f"{name}={value}\0" for name, value in variables.items())
         headers = self._notice(profile) if TERMINAL_HEADER in request.headers else ()
-        content = body.encode("utf-8", "surrogateescape")
-        return HttpAnswer(200, ENVIRONMENT_TYPE, content, headers)
+        return _entries(variables, headers)
 
     def _notice(self, profile: Profile) -> tuple[tuple[str, str], ...]:
         """What a person who starts a program has to be told about `profile`, the first time."""
@@ -267,8 +270,14 @@ def _forgotten(profiles: list[str], until: datetime | None) -> HttpAnswer:
     )
 
 
-def _region(sent: str) -> str | None:
+def _entries(variables: Mapping[str, str], headers: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
+    body = "".join(f"{name}={value}\0" for name, value in variables.items())
+    return HttpAnswer(200, ENVIRONMENT_TYPE, body.encode("utf-8", "surrogateescape"), headers)
+
+
+def _region(request: HttpRequest) -> str | None:
     """A client's AWS_REGION, which ends up in variables and a file; None if it cannot be one."""
+    sent = request.headers.get(REGION_HEADER, "")
     return sent if REGION.fullmatch(sent) else None
 
 

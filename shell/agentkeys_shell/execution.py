@@ -24,11 +24,14 @@ CANNOT_RUN = 126
 NOT_FOUND = 127
 
 
-def run(profile: str | None, command: Sequence[str]) -> int:
-    """Becomes `command`; returns only on failure, with the status that `env` would give."""
+def run(options: Mapping[str, str], command: Sequence[str]) -> int:
+    """Becomes `command`; returns only on failure, with the status that `env` would give.
+
+    `options` are those of the table, as the fast parser gives them.
+    """
     environ = read_environment()
     try:
-        given = _begin(profile, environ)
+        given = _begin(options.get("profile"), environ)
     except Exception as problem:  # noqa: BLE001 - whatever it is, 125 says that it was ours
         _complain(problem)
         return OUR_FAILURE

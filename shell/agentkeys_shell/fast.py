@@ -39,7 +39,7 @@ def _run_fast(command: str, options: dict[str, str], rest: list[str]) -> int | N
     if command == "exec" and rest:
         from agentkeys_shell.execution import run  # noqa: PLC0415
 
-        return run(options.get("profile"), rest)
+        return run(options, rest)
     if command == "credential-process" and not rest:
         from agentkeys_shell.credential_process import print_document  # noqa: PLC0415
 

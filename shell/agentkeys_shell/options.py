@@ -14,15 +14,25 @@ __all__ = ["FAST_COMMANDS", "FastOption", "parse_fast"]
 
 
 class FastOption:
-    """One option: its spellings, its value's name (None for a switch) and its help."""
+    """One option: its spellings, its value's name (None for a switch) and its help.
 
-    __slots__ = ("help", "key", "spellings", "value")
+    One that is `several` may be given more than once.
+    """
 
-    def __init__(self, *spellings: str, value: str | None, help: str) -> None:  # noqa: A002
+    __slots__ = ("help", "key", "several", "spellings", "value")
+
+    def __init__(
+        self,
+        *spellings: str,
+        value: str | None,
+        help: str,  # noqa: A002
+        several: bool = False,
+    ) -> None:
         self.spellings = spellings
         self.key = spellings[0].lstrip("-").replace("-", "_")
         self.value = value
         self.help = help
+        self.several = several
 
 
 _PROFILE = FastOption(
@@ -30,9 +40,64 @@ _PROFILE = FastOption(
 )
 _JSON = FastOption("--json", value=None, help="Print JSON, for programs.")
 
+_EXEC = (
+    _PROFILE,
+    FastOption(
+        "--refresh",
+        value=None,
+        help="Give credentials that stay fresh, for jobs longer than a lease.",
+    ),
+    FastOption(
+        "--allow",
+        value="RULE",
+        several=True,
+        help="Allow no more than this, such as s3://bucket/prefix/:ro; several add up.",
+    ),
+    FastOption("--read-only", value=None, help="Allow no writing."),
+    FastOption(
+        "--set",
+        value="NAME=FIELD",
+        several=True,
+        help="Give a field, such as access_key_id, under a name of the program's own.",
+    ),
+    FastOption(
+        "--keep-env",
+        value="NAME",
+        several=True,
+        help="Keep a variable that the program would not inherit.",
+    ),
+    FastOption(
+        "--inherit-aws",
+        value=None,
+        help="Let the program see the AWS settings and files that are yours.",
+    ),
+    FastOption(
+        "--no-subreaper",
+        value=None,
+        help="Leave orphans of the program to the system, for one that would reap them.",
+    ),
+    FastOption(
+        "--explain",
+        value=None,
+        help="Print what would change in the environment, without secrets, and run nothing.",
+    ),
+)
+
 FAST_COMMANDS: dict[str, tuple[FastOption, ...]] = {
-    "exec": (_PROFILE,),
+    "exec": _EXEC,
     "credential-process": (_PROFILE,),
+    "env": (
+        _PROFILE,
+        FastOption(
+            "--format",
+            value="FORMAT",
+            help="sh (the default), fish, powershell, dotenv, json, rclone or mc.",
+        ),
+    ),
+    "prompt": (
+        _PROFILE,
+        FastOption("--format", value="TEMPLATE", help="Such as '{profile} {left}'."),
+    ),
     "status": (_PROFILE, _JSON),
 }
 
@@ -54,7 +119,10 @@ def parse_fast(
             break
         name, equals, value = argument.partition("=")
         option = known.get(name)
-        if option is None or option.key in given or (equals and not name.startswith("--")):
+        if option is None or (equals and not name.startswith("--")):
+            return None
+        before = given.get(option.key)
+        if before is not None and not option.several:
             return None
         if option.value is None:
             if equals:
@@ -67,5 +135,5 @@ def parse_fast(
             position += 1
         if not value:
             return None
-        given[option.key] = value
+        given[option.key] = value if before is None else f"{before}\0{value}"
     return given, list(arguments[position:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agentkeys_shell.execution import run
-from agentkeys_shell.fast_options import fast_options
+from agentkeys_shell.fast_options import fast_options, given
 
 
 @click.command(
@@ -17,10 +17,10 @@ from agentkeys_shell.fast_options import fast_options
 )
 @fast_options("exec")
 @click.argument("program", nargs=-1, required=True, metavar="-- PROGRAM [ARGUMENTS]...")
-def command(profile: str | None, program: tuple[str, ...]) -> int:
+def command(program: tuple[str, ...], **options: str | bool | None) -> int:
     """Run a program with temporary credentials in its environment.
 
     The program replaces agentkeys, so signals, exit status and terminal are its own. It inherits no
     other AWS settings.
     """
-    return run(profile, program)
+    return run(given(options), program)
