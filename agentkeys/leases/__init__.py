@@ -3,9 +3,10 @@
 from agentkeys.leases.cache import LeaseCache
 from agentkeys.leases.failures import FailureMemory
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
-from agentkeys.leases.minting import Exchange, Minter
+from agentkeys.leases.minting import Minter
 from agentkeys.leases.schedule import SHORTEST
 from agentkeys.leases.shared_mints import LeaseHolder
+from agentkeys.leases.terms import Exchange, LeaseTerms
 
 __all__ = [
     "SHORTEST",
@@ -16,6 +17,7 @@ __all__ = [
     "LeaseCache",
     "LeaseHolder",
     "LeaseKey",
+    "LeaseTerms",
     "Minter",
     "assess",
 ]

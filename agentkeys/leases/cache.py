@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import Clock
-from agentkeys.config import Profile
 from agentkeys.leases.failures import FailureMemory
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
-from agentkeys.leases.minting import Exchange, Minter, check_expected
+from agentkeys.leases.minting import Minter, check_expected
 from agentkeys.leases.shared_mints import LeaseHolder, Report, SharedMints
+from agentkeys.leases.terms import LeaseTerms
 from agentkeys.leases.uses import Uses
 from agentkeys.tokens import TokenSource
 
@@ -61,56 +61,49 @@ class LeaseCache:
         """Whether any mint is under way."""
         return self._mints.is_under_way
 
-    def held(self, profile: Profile, sts_endpoint: str) -> Lease | None:
-        """The lease in memory that `profile` would be served, whatever its state."""
-        key = self._held_key(profile, sts_endpoint)
+    def held(self, terms: LeaseTerms) -> Lease | None:
+        """The lease in memory that would be served on `terms`, whatever its state."""
+        key = self._held_key(terms)
         return self._holder.held_leases.get(key.digest()) if key else None
 
-    def is_used(self, profile: Profile, sts_endpoint: str) -> bool:
+    def is_used(self, terms: LeaseTerms) -> bool:
         """Whether the held lease is kept fresh, since somebody may still work with it."""
-        key, held = self._held_key(profile, sts_endpoint), self.held(profile, sts_endpoint)
+        key, held = self._held_key(terms), self.held(terms)
         return bool(key and held and self._uses.is_used(key.digest(), held))
 
-    async def lease(
-        self,
-        profile: Profile,
-        exchange: Exchange,
-        sts_endpoint: str,
-        *,
-        at_least: timedelta = timedelta(0),
-    ) -> Lease:
-        """A lease for `profile`, good now and, where the store allows, for a good while.
+    async def lease(self, terms: LeaseTerms, *, at_least: timedelta = timedelta(0)) -> Lease:
+        """A lease on `terms`, good now and, where the store allows, for a good while.
 
         One with less than `at_least` left is minted anew first. While a mint fails, and for a few
         seconds after, what is still valid is served; where nothing is, the same error is raised.
         Raises TokenError, StsError, VaultError, DaemonTimeout.
         """
         await self._holder.load()
-        key = self._key(profile, sts_endpoint, await self._source.subject())
-        lease = await self._serve(key, profile, exchange, at_least)
-        check_expected(profile, lease.subject, lease.claims.get(WALLET_CLAIM))
+        key = self._key(terms, await self._source.subject())
+        lease = await self._serve(key, terms, at_least)
+        check_expected(terms.profile, lease.subject, lease.claims.get(WALLET_CLAIM))
         self._uses.note(key.digest(), lease)
         return lease
 
-    def refresh(self, profile: Profile, exchange: Exchange, sts_endpoint: str) -> timedelta | None:
+    def refresh(self, terms: LeaseTerms) -> timedelta | None:
         """Begins to mint the next lease where that is due and somebody uses the one that is held.
 
         Returns how long to leave it alone; None where nothing is to be done until something
         happens: nothing is held, nobody uses it any more, or the next one is being minted.
         """
-        key, held = self._held_key(profile, sts_endpoint), self.held(profile, sts_endpoint)
+        key, held = self._held_key(terms), self.held(terms)
         if key is None or held is None or not self._uses.is_used(key.digest(), held):
             return None
-        pause = max(held.refresh_in(self._clock), self._mints.pause(key, profile))
+        pause = max(held.refresh_in(self._clock), self._mints.pause(key, terms.profile))
         if pause > timedelta(0):
             return pause
         if not self._mints.is_minting(key):
-            self._mints.join(key, profile, exchange)
+            self._mints.join(key, terms)
         return None
 
-    def digest(self, profile: Profile, sts_endpoint: str) -> str | None:
-        """The digest of the profile's lease key; None while nobody is known to be logged in."""
-        key = self._held_key(profile, sts_endpoint)
+    def digest(self, terms: LeaseTerms) -> str | None:
+        """The digest of the lease key; None while nobody is known to be logged in."""
+        key = self._held_key(terms)
         return key.digest() if key else None
 
     async def forget(self, *, keep: Collection[str] = ()) -> datetime | None:
@@ -142,36 +135,35 @@ class LeaseCache:
         """
         self._mints.start_over()
 
-    def _held_key(self, profile: Profile, sts_endpoint: str) -> LeaseKey | None:
+    def _held_key(self, terms: LeaseTerms) -> LeaseKey | None:
         subject = self._source.held_subject()
-        return None if subject is None else self._key(profile, sts_endpoint, subject)
+        return None if subject is None else self._key(terms, subject)
 
-    def _key(self, profile: Profile, sts_endpoint: str, subject: str) -> LeaseKey:
+    def _key(self, terms: LeaseTerms, subject: str) -> LeaseKey:
+        profile = terms.profile
         return LeaseKey(
             identity=profile.identity.name,
             source_url=self._source_url,
             subject=subject,
             store=profile.store.kind.name,
-            sts_endpoint=sts_endpoint,
+            sts_endpoint=terms.sts_endpoint,
             role_arn=profile.role_arn.arn if profile.role_arn else None,
             duration_seconds=int(profile.duration.total_seconds()),
             audience=profile.identity.audience,
             confine=str(profile.confine),
         )
 
-    async def _serve(
-        self, key: LeaseKey, profile: Profile, exchange: Exchange, at_least: timedelta
-    ) -> Lease:
+    async def _serve(self, key: LeaseKey, terms: LeaseTerms, at_least: timedelta) -> Lease:
         held = self._holder.held_leases.get(key.digest())
         freshness = assess(held, self._clock) if held else Freshness.OVER
         if held is None or freshness is Freshness.OVER or held.remaining(self._clock) < at_least:
-            if problem := self._mints.recall(key, profile, needed=True):
+            if problem := self._mints.recall(key, terms.profile, needed=True):
                 raise problem.with_traceback(None)
             # A caller that gives up must not take the mint down with it: others wait for it too.
-            return await asyncio.shield(self._mints.join(key, profile, exchange))
-        if freshness is Freshness.FRESH or self._mints.recall(key, profile):
+            return await asyncio.shield(self._mints.join(key, terms))
+        if freshness is Freshness.FRESH or self._mints.recall(key, terms.profile):
             return held
-        minting = self._mints.join(key, profile, exchange)
+        minting = self._mints.join(key, terms)
         return held if freshness is Freshness.EARLY else await self._await_or_keep(key, minting)
 
     async def _await_or_keep(self, key: LeaseKey, minting: asyncio.Task[Lease]) -> Lease:

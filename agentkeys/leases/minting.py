@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import Clock, Sleep
@@ -24,11 +24,12 @@ from agentkeys.errors import (
 from agentkeys.leases.lease import Lease
 from agentkeys.leases.schedule import Plan, first_refresh
 from agentkeys.leases.skew import believed_skew
+from agentkeys.leases.terms import LeaseTerms
 from agentkeys.models import AssumedRole, WebIdentityToken
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
-__all__ = ["Exchange", "Minter", "check_expected"]
+__all__ = ["Minter", "check_expected"]
 
 MINT_LIMIT = timedelta(seconds=20)
 """A mint ends before its waiting clients do, so that they hear why it failed."""
@@ -39,14 +40,6 @@ REUSABLE = timedelta(seconds=60)
 
 
 T = TypeVar("T")
-
-
-class Exchange(Protocol):
-    """Trades a token for credentials at one STS, with one call each time."""
-
-    async def assume_role_with_web_identity(
-        self, request: AssumeRoleRequest, *, audiences: Audiences | None = None
-    ) -> AssumedRole: ...
 
 
 class Minter:
@@ -65,14 +58,13 @@ class Minter:
 
     async def mint(
         self,
-        profile: Profile,
+        terms: LeaseTerms,
         source: TokenSource,
-        exchange: Exchange,
         *,
         subject: str,
         plan: Plan = first_refresh,
     ) -> Lease:
-        """Credentials for `profile`, confined as it says, or an error and no credentials at all.
+        """Credentials on `terms`, confined as they say, or an error and no credentials at all.
 
         `subject` is the source's word for whom they must be for; `plan` says when they are to be
         refreshed.
@@ -82,17 +74,18 @@ class Minter:
         end = self._clock.monotonic() + MINT_LIMIT.total_seconds()
         try:
             async with asyncio.timeout(MINT_LIMIT.total_seconds()):
-                minted = await self._mint(profile, source, exchange, subject, end)
+                minted = await self._mint(terms, source, subject, end)
         except TimeoutError:
             raise DaemonTimeout(
-                f"no credentials for {profile.name} within {MINT_LIMIT.seconds} s",
+                f"no credentials for {terms.profile.name} within {MINT_LIMIT.seconds} s",
                 hint="check that broker and store are up, then try again",
             ) from None
-        return self._lease(minted, profile, plan)
+        return self._lease(minted, terms.profile, plan)
 
     async def _mint(
-        self, profile: Profile, source: TokenSource, exchange: Exchange, subject: str, end: float
+        self, terms: LeaseTerms, source: TokenSource, subject: str, end: float
     ) -> _Minted:
+        profile = terms.profile
         token: WebIdentityToken | None = None
         renewed = False
         retries_left = ATTEMPTS
@@ -102,7 +95,7 @@ class Minter:
             asked_at = self._clock.monotonic()
             request = _request(profile, token, self._clock.now())
             try:
-                role = await exchange.assume_role_with_web_identity(
+                role = await terms.exchange.assume_role_with_web_identity(
                     request, audiences=Audiences(token.audiences, profile.identity.audience)
                 )
             except StsTokenRefused:

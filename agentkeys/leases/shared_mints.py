@@ -13,13 +13,14 @@ from agentkeys.errors import AgentkeysError, WrongIdentity
 from agentkeys.flights import Flights
 from agentkeys.leases.failures import FailureMemory
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
-from agentkeys.leases.minting import Exchange, Minter
+from agentkeys.leases.minting import Minter
 from agentkeys.leases.schedule import (
     Plan,
     first_refresh,
     next_refresh,
     refresh_after_failure,
 )
+from agentkeys.leases.terms import LeaseTerms
 from agentkeys.tokens import TokenSource
 
 __all__ = ["LeaseHolder", "Report", "SharedMints"]
@@ -98,22 +99,18 @@ class SharedMints:
         self._flights = Flights()
         self._failures.forget_all()
 
-    def join(self, key: LeaseKey, profile: Profile, exchange: Exchange) -> asyncio.Task[Lease]:
+    def join(self, key: LeaseKey, terms: LeaseTerms) -> asyncio.Task[Lease]:
         """The mint for `key` that is under way, or else a new one."""
         flights = self._flights
         free = (key, None, None)
         # Nobody's pins can make that one fail; ours are held against what comes of it.
-        flight = free if free in flights else _flight(key, profile)
-        return flights.join(flight, lambda: self._mint(flights, flight, profile, exchange))
+        flight = free if free in flights else _flight(key, terms.profile)
+        return flights.join(flight, lambda: self._mint(flights, flight, terms))
 
-    async def _mint(
-        self, flights: _Flights, flight: _Flight, profile: Profile, exchange: Exchange
-    ) -> Lease:
-        key, plan = flight[0], self._plan(flight)
+    async def _mint(self, flights: _Flights, flight: _Flight, terms: LeaseTerms) -> Lease:
+        key, plan, profile = flight[0], self._plan(flight), terms.profile
         try:
-            lease = await self._minter.mint(
-                profile, self._source, exchange, subject=key.subject, plan=plan
-            )
+            lease = await self._minter.mint(terms, self._source, subject=key.subject, plan=plan)
             await self._check_still(key, profile)
         except AgentkeysError as problem:
             self._failed(flights, flight, profile, problem)

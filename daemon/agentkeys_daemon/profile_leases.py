@@ -10,7 +10,7 @@ from agentkeys.clock import Clock
 from agentkeys.config import Profile
 from agentkeys.documents import DEFAULT_REGION
 from agentkeys.errors import AgentkeysError
-from agentkeys.leases import Lease, LeaseCache
+from agentkeys.leases import Lease, LeaseCache, LeaseTerms
 from agentkeys.stores import sts_endpoint
 from agentkeys.sts import StsClient
 from agentkeys.transport import Transport
@@ -29,7 +29,7 @@ class ProfileLeases:
 
     async def lease(self, profile: Profile, *, at_least: timedelta = timedelta(0)) -> Lease:
         """A lease with `at_least` left, or as new as can be."""
-        return await self._cache(profile).lease(profile, *self._sts(profile), at_least=at_least)
+        return await self._cache(profile).lease(self._terms(profile), at_least=at_least)
 
     def refresh(self, profiles: Iterable[Profile]) -> timedelta | None:
         """Begins to mint what is due; returns how long until something will be, None if nothing."""
@@ -37,7 +37,7 @@ class ProfileLeases:
         for profile in profiles:
             # What is wrong with one is told to whoever asks for it, and is no harm to the others.
             with suppress(AgentkeysError):
-                pauses.append(self._cache(profile).refresh(profile, *self._sts(profile)))
+                pauses.append(self._cache(profile).refresh(self._terms(profile)))
         return min((pause for pause in pauses if pause is not None), default=None)
 
     async def forget(self, profile: Profile, *, others: Iterable[Profile]) -> datetime | None:
@@ -53,11 +53,11 @@ class ProfileLeases:
 
     def held(self, profile: Profile) -> Lease | None:
         """The lease in memory, whatever its state."""
-        return self._cache(profile).held(profile, self._endpoint(profile))
+        return self._cache(profile).held(self._terms(profile))
 
     def is_used(self, profile: Profile) -> bool:
         """Whether that lease is kept fresh."""
-        return self._cache(profile).is_used(profile, self._endpoint(profile))
+        return self._cache(profile).is_used(self._terms(profile))
 
     def skew(self, profile: Profile) -> timedelta | None:
         """How far the clock of the profile's STS is ahead of ours, if it has told."""
@@ -67,7 +67,7 @@ class ProfileLeases:
         return self._identities.of(profile.identity).leases
 
     def _digest(self, profile: Profile) -> str | None:
-        return self._cache(profile).digest(profile, self._endpoint(profile))
+        return self._cache(profile).digest(self._terms(profile))
 
     def _endpoint(self, profile: Profile) -> str:
         """Where the profile's STS is; the client's environment has no say in it."""
@@ -75,7 +75,7 @@ class ProfileLeases:
             return profile.store.sts_endpoint
         return sts_endpoint(profile.store.kind, profile.region or DEFAULT_REGION)
 
-    def _sts(self, profile: Profile) -> tuple[StsClient, str]:
+    def _terms(self, profile: Profile) -> LeaseTerms:
         endpoint = self._endpoint(profile)
         client = StsClient(
             transport=self._transport,
@@ -83,4 +83,4 @@ class ProfileLeases:
             store=profile.store.kind,
             endpoint=endpoint,
         )
-        return client, endpoint
+        return LeaseTerms(profile, endpoint, client)

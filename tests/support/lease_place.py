@@ -10,7 +10,7 @@ from typing import TypeVar
 from agentkeys.config import Profile
 from agentkeys.errors import AgentkeysError
 from agentkeys.keeper import Keeper
-from agentkeys.leases import FailureMemory, Lease, LeaseCache, Minter
+from agentkeys.leases import FailureMemory, Lease, LeaseCache, LeaseTerms, Minter
 from agentkeys.secret import Secret
 from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession, parse_broker_session
@@ -45,18 +45,21 @@ class Place:
         self.keeper = self._keeper()
         self.cache = self._cache()
 
+    def terms(self, profile: Profile = PROFILE, endpoint: str = STS_ENDPOINT) -> LeaseTerms:
+        return LeaseTerms(profile, endpoint, self.sts)
+
     async def ask(self, profile: Profile = PROFILE, **options: timedelta) -> Lease:
-        return await self.cache.lease(profile, self.sts, STS_ENDPOINT, **options)
+        return await self.cache.lease(self.terms(profile), **options)
 
     def refresh(self, profile: Profile = PROFILE) -> timedelta | None:
-        return self.cache.refresh(profile, self.sts, STS_ENDPOINT)
+        return self.cache.refresh(self.terms(profile))
 
     def asking(self, profile: Profile = PROFILE) -> asyncio.Task[Lease]:
         return asyncio.get_running_loop().create_task(self.ask(profile))
 
     async def forget(self, *kept: Profile) -> datetime | None:
         """Forgets all leases but those of some profiles."""
-        digests = {self.cache.digest(profile, STS_ENDPOINT) for profile in kept}
+        digests = {self.cache.digest(self.terms(profile)) for profile in kept}
         return await self.cache.forget(keep={digest for digest in digests if digest})
 
     async def settle(self) -> None:

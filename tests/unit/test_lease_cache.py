@@ -24,7 +24,7 @@ from agentkeys.leases import Lease
 from agentkeys.models import Confinement, RoleArn
 from agentkeys.stores import CEPH
 from tests.support.lease_place import Place, play
-from tests.support.profiles import PROFILE, STS_ENDPOINT, a_profile
+from tests.support.profiles import STS_ENDPOINT, a_profile
 from tests.support.tokens import ALICE, BOB, ISSUER, User
 
 SUBJECT = {user.wallet: f"agentkeys:agent:{user.wallet}" for user in (ALICE, BOB)}
@@ -92,13 +92,13 @@ def test_what_is_held_can_be_looked_at() -> None:
     """Whatever its state, without asking anybody; nothing while nobody is logged in."""
 
     async def story(place: Place) -> None:
-        assert place.cache.held(PROFILE, STS_ENDPOINT) is None
+        assert place.cache.held(place.terms()) is None
         lease = await place.ask()
         place.move(hours=3)
-        assert place.cache.held(PROFILE, STS_ENDPOINT) is lease
-        assert place.cache.held(PROFILE, "http://127.0.0.1:9") is None
+        assert place.cache.held(place.terms()) is lease
+        assert place.cache.held(place.terms(endpoint="http://127.0.0.1:9")) is None
         place.source.user = None
-        assert place.cache.held(PROFILE, STS_ENDPOINT) is None
+        assert place.cache.held(place.terms()) is None
         assert (place.source.fetches, place.vault.loads) == (1, 1)
 
     play(story)
@@ -238,7 +238,7 @@ def test_two_endpoints_share_no_lease() -> None:
 
     async def story(place: Place) -> None:
         first = await place.ask()
-        second = await place.cache.lease(PROFILE, place.sts, "http://127.0.0.1:9")
+        second = await place.cache.lease(place.terms(endpoint="http://127.0.0.1:9"))
         assert first.credentials != second.credentials
 
     play(story)

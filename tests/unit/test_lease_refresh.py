@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentkeys.errors import LoginRequired, StsRefused, StsUnreachable
 from agentkeys.leases.schedule import SHORTEST
 from tests.support.lease_place import Place, play
-from tests.support.profiles import PROFILE, STS_ENDPOINT, a_profile
+from tests.support.profiles import a_profile
 from tests.support.tokens import ALICE, BOB
 
 SECOND_KEY = "ASIA0000000000000002"
@@ -110,7 +110,7 @@ def test_what_nobody_uses_any_more_is_let_go() -> None:
             place.move(minutes=5)
             await look(place)
         assert place.sts.calls == 2
-        assert not place.cache.is_used(PROFILE, STS_ENDPOINT)
+        assert not place.cache.is_used(place.terms())
 
     play(story)
 
@@ -308,7 +308,7 @@ def test_a_forgotten_lease_is_minted_anew_and_no_longer_renewed() -> None:
         await place.log_in(ALICE)
         lease = await place.ask()
         assert await place.forget() == lease.credentials.expires_at
-        assert place.cache.held(PROFILE, STS_ENDPOINT) is None
+        assert place.cache.held(place.terms()) is None
         place.move(minutes=44)
         assert await look(place) is None
         place.restart()

@@ -27,15 +27,19 @@ from agentkeys.errors import (
     VaultLocked,
     WrongIdentity,
 )
-from agentkeys.leases import Lease, Minter
+from agentkeys.leases import Lease, LeaseTerms, Minter
 from agentkeys.leases.minting import check_expected
 from agentkeys.models import Confinement, RoleArn, WebIdentityToken
 from tests.fakes.exchange import FakeExchange
 from tests.fakes.tokens import FakeTokenSource
 from tests.support.hasty_loop import HastyLoop, run_hastily
 from tests.support.moved_clock import MovedClock
-from tests.support.profiles import PROFILE, a_profile
+from tests.support.profiles import PROFILE, STS_ENDPOINT, a_profile
 from tests.support.tokens import ALICE, BOB, CAROL, TAGS, User
+
+
+def terms(profile: Profile, sts: FakeExchange) -> LeaseTerms:
+    return LeaseTerms(profile, STS_ENDPOINT, sts)
 
 
 class Mint:
@@ -54,7 +58,9 @@ class Mint:
 
     def __call__(self, profile: Profile = PROFILE) -> Lease:
         subject = self.source.held_subject() or ""
-        return asyncio.run(self._minter.mint(profile, self.source, self.sts, subject=subject))
+        return asyncio.run(
+            self._minter.mint(terms(profile, self.sts), self.source, subject=subject)
+        )
 
 
 def test_a_token_becomes_a_lease() -> None:
@@ -337,7 +343,7 @@ def test_pauses_differ_between_machines() -> None:
         sts = FakeExchange(clock=clock)
         sts.problems.extend([StsUnreachable("down")] * 2)
         minter = Minter(clock=clock, sleep=sleep, jitter=lambda: jitter)
-        await minter.mint(PROFILE, FakeTokenSource(clock=clock), sts, subject=ALICE.subject)
+        await minter.mint(terms(PROFILE, sts), FakeTokenSource(clock=clock), subject=ALICE.subject)
         return naps
 
     assert asyncio.run(pauses(0.0)) == pytest.approx([0.1, 0.4])
@@ -353,7 +359,7 @@ def test_a_mint_that_takes_too_long_is_given_up() -> None:
         sts.open.clear()
         minting = asyncio.ensure_future(
             Minter(clock=clock).mint(
-                PROFILE, FakeTokenSource(clock=clock), sts, subject=ALICE.subject
+                terms(PROFILE, sts), FakeTokenSource(clock=clock), subject=ALICE.subject
             )
         )
         await sts.called()

@@ -1,0 +1,30 @@
+"""What a lease is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agentkeys.config import Profile
+from agentkeys.models import AssumedRole
+from agentkeys.sts import AssumeRoleRequest, Audiences
+
+__all__ = ["Exchange", "LeaseTerms"]
+
+
+class Exchange(Protocol):
+    """Trades a token for credentials at one STS, with one call each time."""
+
+    async def assume_role_with_web_identity(
+        self, request: AssumeRoleRequest, *, audiences: Audiences | None = None
+    ) -> AssumedRole: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTerms:
+    """Whose lease it is to be, and at which STS it can be had."""
+
+    profile: Profile
+    sts_endpoint: str
+    exchange: Exchange = field(compare=False, repr=False)
+    """What speaks to the STS at that endpoint."""
