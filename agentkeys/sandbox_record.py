@@ -7,7 +7,6 @@ know whether a sandbox is there reads it. Reading and checking take well under a
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,25 +14,21 @@ from typing import Any
 
 from agentkeys.errors import SandboxError
 from agentkeys.private_files import replace_file
+from agentkeys.processes import ProcessId
 
 __all__ = [
     "SandboxProcess",
     "SandboxRecord",
     "SandboxUser",
-    "is_alive",
     "is_live",
     "load_sandbox_record",
     "parse_sandbox_record",
-    "process_started",
     "record_path",
     "save_sandbox_record",
 ]
 
 VERSION = 1
-_HAS_PROC = Path("/proc/self/stat").exists()
 _MAX_BYTES = 64 * 1024
-_DEAD_STATES = ("Z", "X")
-_START_TIME_FIELD = 22  # of /proc/PID/stat, counted from one as proc(5) does
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +39,10 @@ class SandboxProcess:
     started: str
     """When the process began, as the system words it: tells it from a later one with its pid."""
     url: str
+
+    @property
+    def process(self) -> ProcessId:
+        return ProcessId(self.pid, self.started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,45 +134,4 @@ def save_sandbox_record(folder: Path, record: SandboxRecord) -> None:
 
 def is_live(record: SandboxRecord) -> bool:
     """Whether both recorded processes still run, and are the ones that were recorded."""
-    return all(is_alive(part.pid, part.started) for part in (record.broker, record.store))
-
-
-def is_alive(pid: int, started: str) -> bool:
-    """Whether process `pid` runs and began at `started`, as `process_started` said it then."""
-    return process_started(pid) == started
-
-
-def process_started(pid: int) -> str | None:
-    """When process `pid` began, in the system's own words; None if it does not run.
-
-    A process that has ended but was not yet waited for by its parent does not run.
-    """
-    return _started_by_proc(pid) if _HAS_PROC else _started_by_ps(pid)
-
-
-def _started_by_proc(pid: int) -> str | None:
-    try:
-        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        stat = os.read(descriptor, 4096)
-    except ProcessLookupError:
-        return None
-    finally:
-        os.close(descriptor)
-    # The second field is the program's name in brackets, and may itself hold brackets and spaces.
-    state, *rest = stat.rpartition(b")")[2].decode("ascii").split()
-    return None if state in _DEAD_STATES else rest[_START_TIME_FIELD - 4]
-
-
-def _started_by_ps(pid: int) -> str | None:
-    # Needed on macOS alone, and slow to import.
-    import subprocess  # noqa: PLC0415
-
-    argv = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    done = subprocess.run(  # noqa: S603 - a fixed program, and a number
-        argv, capture_output=True, text=True, check=False, env={"LC_ALL": "C", "TZ": "UTC"}
-    )
-    state, _, started = done.stdout.strip().partition(" ")
-    return None if not started or state.startswith(_DEAD_STATES) else started.strip()
+    return all(part.process.is_alive for part in (record.broker, record.store))

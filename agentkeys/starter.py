@@ -18,11 +18,13 @@ from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.protocol import CLIENT_DEADLINE, settings_of
 
-__all__ = ["check_place", "daemon_environment", "ensure_daemon"]
+__all__ = ["check_outside_runs", "check_place", "daemon_environment", "ensure_daemon"]
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.4
 """Seconds between two looks; hundreds that look more often would keep the daemon from starting."""
+
+_OUTSIDE = "run outside of it: agentkeys daemon start"
 
 _KEPT = frozenset(
     {
@@ -49,10 +51,19 @@ def daemon_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def ensure_daemon(environ: Mapping[str, str], *, deadline: float | None = None) -> None:
     """Returns once a daemon answers. Raises DaemonNotRunning with the reason if none can start.
 
+    Within a run none is started: it would be the run's own, and hold what the run must not reach.
+
     Whoever gets the lock starts it. The others go on as soon as it answers, rather than get the
     lock one after the other: there may be hundreds of them.
     """
     end = deadline if deadline is not None else time.monotonic() + CLIENT_DEADLINE
+    if environ.get("AGENTKEYS_RUN"):
+        if _answers(environ, end):
+            return
+        raise DaemonNotRunning(
+            "no daemon runs, and a program inside a run starts none",
+            hint=_OUTSIDE,
+        )
     paths = check_place(environ)
     lock = filelock.FileLock(paths.socket.parent / "start.lock", mode=0o600)
     pause = FIRST_PAUSE
@@ -74,6 +85,12 @@ def ensure_daemon(environ: Mapping[str, str], *, deadline: float | None = None) 
             ) from problem
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def check_outside_runs(environ: Mapping[str, str]) -> None:
+    """Raises DaemonNotRunning for a program that is to be a daemon and is inside a run."""
+    if environ.get("AGENTKEYS_RUN"):
+        raise DaemonNotRunning("no daemon is started from inside a run", hint=_OUTSIDE)
 
 
 def check_place(environ: Mapping[str, str]) -> Paths:

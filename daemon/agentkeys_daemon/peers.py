@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import sys
 from dataclasses import dataclass
 
-__all__ = ["Peer", "is_ours", "itself", "peer_of"]
+from agentkeys.processes import ProcessId, facts_of
 
-_UCRED = struct.Struct("iII")  # pid, uid, gid: struct ucred of Linux
-_XUCRED = struct.Struct("IIh2x16I")  # struct xucred of macOS, whose second field is the uid
-_SOL_LOCAL = 0
-_LOCAL_PEERCRED = 1
+if sys.platform == "darwin":
+    from agentkeys_daemon.macos_peers import HAS_PID_NAMESPACES, credentials_of, is_there
+else:
+    from agentkeys_daemon.linux_peers import HAS_PID_NAMESPACES, credentials_of, is_there
+
+__all__ = ["Peer", "is_ours", "itself", "peer_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A client process; the pid is None where the system does not tell it."""
+    """A client process."""
 
     uid: int
     pid: int | None
+    """None where the system does not tell it."""
+    process: ProcessId | None = None
+    """The same, told from a later one with its pid; None if it had ended when it was looked at."""
+    is_elsewhere: bool = False
+    """It lives in another pid namespace, so that nothing more can be known about it."""
 
     def executable(self) -> str | None:
         return self._link("exe")
 
     def parent_executable(self) -> str | None:
-        parent = self._parent()
+        parent = self.parent()
         return Peer(self.uid, parent).executable() if parent else None
 
     def folder(self) -> str | None:
@@ -40,32 +46,43 @@ class Peer:
         except OSError:
             return None
 
-    def _parent(self) -> int | None:
+    def parent(self) -> int | None:
         try:
-            with open(f"/proc/{self.pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123
-                return int(file.read(4096).rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
+            facts = facts_of(self.pid) if self.pid else None
+        except OSError:
             return None
+        return facts.parent if facts else None
 
 
 def itself() -> Peer:
     """Who acts when the daemon does something unasked."""
-    return Peer(uid=os.getuid(), pid=os.getpid())
+    return Peer(uid=os.getuid(), pid=os.getpid(), process=ProcessId.of(os.getpid()))
 
 
 def peer_of(connection: socket.socket) -> Peer | None:
-    """The peer of a Unix socket; None where the kernel will not tell, which is no peer of ours."""
+    """The peer of a Unix socket; None where the kernel will not tell, which is no peer of ours.
+
+    It is the process that has connected, whoever uses the connection later.
+    """
     try:
-        if sys.platform == "darwin":
-            found = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size)
-            return Peer(uid=_XUCRED.unpack(found)[1], pid=None)
-        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        uid, pid = credentials_of(connection)
     except OSError:
         return None
-    pid, uid, _ = _UCRED.unpack(found)
-    return Peer(uid=uid, pid=pid or None)
+    if not pid:
+        return Peer(uid=uid, pid=None, is_elsewhere=HAS_PID_NAMESPACES)
+    return Peer(uid=uid, pid=pid, process=_process(connection, pid))
 
 
 def is_ours(peer: Peer | None) -> bool:
     """Whether the peer is the very user this daemon runs for; root is another user too."""
     return peer is not None and peer.uid == os.getuid()
+
+
+def _process(connection: socket.socket, pid: int) -> ProcessId | None:
+    """The peer itself: it may have ended since it connected, and somebody else got its pid."""
+    try:
+        found = ProcessId.of(pid)
+        # In this order: while the peer is there, what has been read of its pid was its own.
+        return found if found and is_there(connection) else None
+    except OSError:
+        return None

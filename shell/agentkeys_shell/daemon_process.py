@@ -7,47 +7,28 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from agentkeys.sandbox_record import is_alive, process_started
+from agentkeys.processes import ProcessId
 
-__all__ = ["DaemonProcess", "daemon_on_record"]
+__all__ = ["daemon_on_record", "terminate"]
 
 _SOL_LOCAL = 0
 _LOCAL_PEERPID = 2
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonProcess:
-    """A process, told from a later one with its pid."""
-
-    pid: int
-    started: str
-    """When it began, as the system words it."""
-
-    @classmethod
-    def of(cls, pid: int) -> DaemonProcess | None:
-        """None where it does not run."""
-        started = process_started(pid)
-        return None if started is None else cls(pid, started)
-
-    @property
-    def is_alive(self) -> bool:
-        return is_alive(self.pid, self.started)
-
-    def terminate(self) -> None:
-        """Tells it to end; where it has ended, nobody else is told."""
-        # The request before this may have taken half a minute, and pids are used again.
-        if self.is_alive:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
+def terminate(process: ProcessId) -> None:
+    """Tells it to end; where it has ended, nobody else is told."""
+    # The request before this may have taken half a minute, and pids are used again.
+    if process.is_alive:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
 
 
-def daemon_on_record(path: str) -> DaemonProcess | None:
+def daemon_on_record(path: str) -> ProcessId | None:
     """Whom the daemon's own pid file names, if it is certain to be the daemon of `path`."""
     pid = _recorded_pid(path)
-    process = DaemonProcess.of(pid) if pid else None
+    process = ProcessId.of(pid) if pid else None
     return process if process and _is_daemon(process.pid, path) else None
 
 

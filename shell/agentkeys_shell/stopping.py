@@ -7,9 +7,10 @@ import os
 from collections.abc import Mapping
 
 from agentkeys.errors import DaemonError, DaemonTimeout, ProtocolError
+from agentkeys.processes import ProcessId
 from agentkeys.socket_path import socket_path
 from agentkeys_shell.daemon import ask_running
-from agentkeys_shell.daemon_process import DaemonProcess, daemon_on_record
+from agentkeys_shell.daemon_process import daemon_on_record, terminate
 from agentkeys_shell.sandbox.processes import wait_until
 
 __all__ = ["stop_daemon"]
@@ -30,15 +31,15 @@ def stop_daemon(environ: Mapping[str, str]) -> bool:
     except (ProtocolError, DaemonTimeout) as problem:
         if daemon is None:
             raise _stranger(path) from problem
-        daemon.terminate()
+        terminate(daemon)
     else:
         if response:
-            daemon = DaemonProcess.of(int(json.loads(response.body)["pid"]))
+            daemon = ProcessId.of(int(json.loads(response.body)["pid"]))
         elif daemon is None:
             return False
         else:
             # It is ending already, which a signal does not change, or its socket was removed.
-            daemon.terminate()
+            terminate(daemon)
     # A daemon that has ended counts as gone even where nobody waits for orphans, as in a container.
     if daemon and not wait_until(lambda: not daemon.is_alive, seconds=STOP_SECONDS):
         raise DaemonTimeout(

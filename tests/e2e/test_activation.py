@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from agentkeys.sandbox_record import process_started
+from agentkeys.processes import ProcessId
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.fakes.socket_holder import SocketHolder
 from tests.support.programs import Home
@@ -47,7 +47,7 @@ def test_it_leaves_the_socket_when_it_ends(user_home: Home, holder: SocketHolder
     user_home.succeed(SHIM)
     inode = user_home.socket.stat().st_ino
     assert user_home.succeed("agentkeys", "daemon", "stop") == "stopped\n"
-    assert process_started(holder.pids[0]) is None
+    assert ProcessId.of(holder.pids[0]) is None
     assert user_home.socket.stat().st_ino == inode
     user_home.succeed(SHIM)
     assert holder.pids[1:] == [told_pid(user_home)]
@@ -90,6 +90,6 @@ def test_an_idle_one_ends_and_comes_back(user_home: Home, holder: SocketHolder) 
     text = user_home.config.read_text(encoding="utf-8")
     user_home.configure(f'idle_exit = "2s"\n{text}')
     user_home.succeed(SHIM)
-    assert wait_until(lambda: process_started(holder.pids[0]) is None, seconds=60)
+    assert wait_until(lambda: ProcessId.of(holder.pids[0]) is None, seconds=60)
     user_home.succeed(SHIM)
     assert len(holder.pids) == 2

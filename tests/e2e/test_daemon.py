@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agentkeys.sandbox_record import process_started
+from agentkeys.processes import ProcessId
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.programs import Home, read_line
 
@@ -41,7 +41,7 @@ def told(home: Home, command: str) -> dict[str, Any]:
 
 
 def has_ended(pid: int) -> bool:
-    return process_started(pid) is None
+    return ProcessId.of(pid) is None
 
 
 def logged(home: Home) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import filelock
 import pytest
 
 from agentkeys.errors import DaemonTimeout
-from agentkeys.sandbox_record import process_started
+from agentkeys.processes import ProcessId
 from agentkeys.starter import ensure_daemon
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.support import racing
@@ -170,4 +170,4 @@ def test_a_daemon_that_is_told_to_end_answers_who_has_come(home: Home) -> None:
             stdout, stderr = waiting.communicate(timeout=60)
             assert (waiting.returncode, stderr) == (0, "")
             assert json.loads(stdout)["daemon"]["pid"] == first
-    assert wait_until(lambda: process_started(first) is None, seconds=60)
+    assert wait_until(lambda: ProcessId.of(first) is None, seconds=60)

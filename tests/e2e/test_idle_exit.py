@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from agentkeys.sandbox_record import SandboxRecord, process_started
+from agentkeys.processes import ProcessId
+from agentkeys.sandbox_record import SandboxRecord
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.dev_broker import BrokerClient
 from tests.support.programs import Home
@@ -18,7 +19,7 @@ def set_idle_exit(home: Home, value: str) -> None:
 
 
 def ends_by_itself(pid: int) -> bool:
-    return wait_until(lambda: process_started(pid) is None, seconds=60)
+    return wait_until(lambda: ProcessId.of(pid) is None, seconds=60)
 
 
 def test_an_idle_daemon_ends_and_the_next_command_starts_another(user_home: Home) -> None:
@@ -57,7 +58,7 @@ def test_what_would_need_a_new_login_keeps_it(home: Home, sandbox: SandboxRecord
     assert done.status == 0, done
     pid = daemon_of_record(home)
     # Several times the limit; it looks once in each.
-    assert not wait_until(lambda: process_started(pid) is None, seconds=4)
+    assert not wait_until(lambda: ProcessId.of(pid) is None, seconds=4)
     home.succeed("agentkeys", "logout")
     assert ends_by_itself(pid)
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from agentkeys.sandbox_record import process_started
+from agentkeys.processes import ProcessId
 from tests.fakes import old_daemon
 from tests.support.programs import Home, read_line
 
@@ -145,8 +145,8 @@ def test_nothing_but_the_daemon_on_record_is_killed(
                     f"end whatever holds {home.socket}.lock, "
                     "or set AGENTKEYS_SOCKET to another path"
                 )
-            assert process_started(process.pid)
-            assert process_started(bystander.pid)
+            assert ProcessId.of(process.pid)
+            assert ProcessId.of(bystander.pid)
             bystander.kill()
         pid_file.write_text(str(process.pid), encoding="ascii")
         home.succeed("agentkeys", "daemon", "stop")

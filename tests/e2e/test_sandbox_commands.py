@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from agentkeys.sandbox_record import SandboxRecord, load_sandbox_record, process_started
+from agentkeys.processes import ProcessId
+from agentkeys.sandbox_record import SandboxRecord, load_sandbox_record
 from agentkeys_shell.sandbox.iam import ROLE_ARN
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.programs import Home, new_home
@@ -148,12 +149,12 @@ def test_a_sandbox_that_died_is_no_default_any_more(newcomer: Home) -> None:
     """It is told as nothing at all; another start mends it."""
     record = record_of(newcomer)
     os.kill(record.broker.pid, signal.SIGKILL)
-    assert wait_until(lambda: process_started(record.broker.pid) is None, seconds=60)
+    assert wait_until(lambda: ProcessId.of(record.broker.pid) is None, seconds=60)
     done = newcomer.run("agentkeys", "exec", "--", "true")
     assert done.status == 125
     assert done.complaint()[0] == "nothing is configured yet"
     assert newcomer.run("agentkeys", "sandbox", "start").status == 0
-    assert process_started(record.store.pid) is None
+    assert ProcessId.of(record.store.pid) is None
     assert_it_works(newcomer)
 
 
@@ -161,8 +162,8 @@ def test_stopping_it_leaves_nothing(newcomer: Home) -> None:
     """No process, no data, no profile; a second stop says so."""
     record = record_of(newcomer)
     assert document(newcomer, "sandbox", "stop") == {"version": 1, "stopped": True}
-    assert process_started(record.broker.pid) is None
-    assert process_started(record.store.pid) is None
+    assert ProcessId.of(record.broker.pid) is None
+    assert ProcessId.of(record.store.pid) is None
     assert {path.name for path in (newcomer.state / "sandbox").iterdir()} <= {".lock"}
     assert document(newcomer, "profiles")["profiles"] == []
     assert newcomer.succeed("agentkeys", "sandbox", "stop") == "no sandbox was running\n"

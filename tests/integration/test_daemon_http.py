@@ -13,8 +13,8 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from agentkeys import __version__
+from agentkeys.processes import ProcessId
 from agentkeys.protocol import SETTINGS_HEADER, settings_token
-from agentkeys.sandbox_record import process_started
 from tests.support.place import Place, assert_keeps_secrets, place_in
 from tests.support.programs import Home, new_home
 from tests.support.raw_http import ask, connect, converse, parse_answer
@@ -486,6 +486,6 @@ def test_a_shutdown_is_answered_and_then_carried_out() -> None:
         with connect(own), connect(own) as half:
             half.sendall(b"GET /v1/hea")
             assert ask(own, "POST", "/v1/shutdown").json()["pid"] == pid
-            while process_started(pid) is not None:
+            while ProcessId.of(pid) is not None:
                 pass
         assert not own.socket.exists()

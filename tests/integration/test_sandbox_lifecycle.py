@@ -24,7 +24,6 @@ from agentkeys.errors import ConfigError
 from agentkeys.sandbox_record import (
     SandboxProcess,
     SandboxRecord,
-    is_alive,
     is_live,
     load_sandbox_record,
     record_path,
@@ -67,7 +66,7 @@ def start(folder: Path, *, users: int = 1) -> SandboxRecord:
 
 
 def runs(process: SandboxProcess) -> bool:
-    return is_alive(process.pid, process.started)
+    return process.process.is_alive
 
 
 def assume_role(record: SandboxRecord, email: str) -> tuple[str, dict[str, Any]]:

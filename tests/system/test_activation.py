@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from agentkeys.interpreter import own_module
-from agentkeys.sandbox_record import process_started
-from agentkeys_shell.daemon_process import DaemonProcess, daemon_on_record
+from agentkeys.processes import ProcessId
+from agentkeys_shell.daemon_process import daemon_on_record
 from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.programs import Home, new_home
 from tests.support.raw_http import ask
@@ -118,9 +118,9 @@ def test_installed_it_starts_when_it_is_asked(home: Home, manager: UserManager) 
     first = told_pid(home)
     assert first == manager.main_pid(SERVICE)
     # One that hangs could be ended too, whatever the unit hides of it.
-    assert daemon_on_record(str(home.socket)) == DaemonProcess.of(first)
+    assert daemon_on_record(str(home.socket)) == ProcessId.of(first)
     home.succeed("agentkeys", "daemon", "stop")
-    assert process_started(first) is None
+    assert ProcessId.of(first) is None
     second = told_pid(home)
     assert second == manager.main_pid(SERVICE)
     os.kill(second, signal.SIGKILL)
@@ -131,7 +131,7 @@ def test_installed_it_starts_when_it_is_asked(home: Home, manager: UserManager) 
     assert len({first, second, third}) == 3
     home.succeed("agentkeys", "daemon", "uninstall")
     assert (manager.is_active(SOCKET), manager.is_active(SERVICE)) == (False, False)
-    assert process_started(third) is None
+    assert ProcessId.of(third) is None
     assert not home.socket.exists()
 
 
@@ -142,7 +142,7 @@ def test_a_daemon_that_runs_hands_over_when_it_is_stopped(home: Home, manager: U
     step = json.loads(home.succeed(*INSTALL, "--json"))["next"]
     assert told_pid(home) == before
     assert home.run("sh", "-c", step).status == 0
-    assert process_started(before) is None
+    assert ProcessId.of(before) is None
     assert told_pid(home) == manager.main_pid(SERVICE)
 
 
@@ -156,9 +156,9 @@ def test_new_settings_are_taken_when_the_user_says_so(
     other = home.folder / "other" / "place"
     home.environment[name] = str(other)
     step = json.loads(home.succeed(*INSTALL, "--json"))["next"]
-    assert process_started(before)
+    assert ProcessId.of(before)
     assert home.run("sh", "-c", step).status == 0
-    assert process_started(before) is None
+    assert ProcessId.of(before) is None
     if name == "AGENTKEYS_SOCKET":
         home.socket = other
     home.succeed("agentkeys", "profiles")

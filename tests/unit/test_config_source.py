@@ -11,10 +11,10 @@ import pytest
 from agentkeys.config import ConfigSource
 from agentkeys.errors import ConfigError, UnknownProfile
 from agentkeys.paths import Paths
+from agentkeys.processes import ProcessId
 from agentkeys.sandbox_record import (
     SandboxProcess,
     SandboxRecord,
-    process_started,
     save_sandbox_record,
 )
 
@@ -51,8 +51,10 @@ class Home:
 
     def start_sandbox(self, *, live: bool = True, text: str = "") -> None:
         """As far as the configuration can see: a record of processes that run."""
-        started = process_started(os.getpid()) if live else "long ago"
-        process = SandboxProcess(os.getpid(), started or "", "http://127.0.0.1:1")
+        itself = ProcessId.of(os.getpid())
+        assert itself
+        started = itself.started if live else "long ago"
+        process = SandboxProcess(itself.pid, started, "http://127.0.0.1:1")
         save_sandbox_record(self.sandbox, SandboxRecord(process, process, ()))
         (self.sandbox / "config.toml").write_text(
             text or 'default_profile = "sandbox"\n' + a_config("sandbox")

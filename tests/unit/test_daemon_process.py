@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from agentkeys.sandbox_record import process_started
-from agentkeys_shell.daemon_process import DaemonProcess, daemon_on_record
+from agentkeys.processes import ProcessId
+from agentkeys_shell.daemon_process import daemon_on_record, terminate
 from tests.support.programs import read_line
 
 HOLDER = """\
@@ -51,7 +51,7 @@ def test_it_is_the_process_on_record_that_holds_the_lock(path: str) -> None:
         record(path, process.pid)
         found = daemon_on_record(path)
         assert found
-        assert found == DaemonProcess.of(process.pid)
+        assert found == ProcessId.of(process.pid)
         assert found.is_alive
     assert daemon_on_record(path) is None
 
@@ -84,13 +84,12 @@ def test_without_a_record_there_is_none(path: str, text: str | None) -> None:
 def test_a_later_process_with_its_pid_is_left_alone() -> None:
     """The daemon ended while it was asked to, and somebody else got the number."""
     with subprocess.Popen(["sleep", "600"]) as bystander:
-        earlier = DaemonProcess(bystander.pid, "before that")
+        earlier = ProcessId(bystander.pid, "before that")
         assert not earlier.is_alive
-        earlier.terminate()
-        itself = DaemonProcess.of(bystander.pid)
+        terminate(earlier)
+        itself = ProcessId.of(bystander.pid)
         assert itself
-        assert process_started(bystander.pid)
-        itself.terminate()
+        terminate(itself)
         assert bystander.wait(timeout=60) == -15
 
 
@@ -98,4 +97,4 @@ def test_one_that_has_ended_is_none() -> None:
     """And to tell it to end does nothing."""
     with subprocess.Popen(["true"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert DaemonProcess.of(process.pid) is None
+        assert ProcessId.of(process.pid) is None

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentkeys.errors import SandboxError
+from agentkeys.processes import ProcessId
 from agentkeys.sandbox_record import (
     SandboxProcess,
     SandboxRecord,
     SandboxUser,
-    is_alive,
     is_live,
     load_sandbox_record,
     parse_sandbox_record,
-    process_started,
     record_path,
     save_sandbox_record,
 )
@@ -101,31 +98,11 @@ def test_a_pid_that_means_many_processes_is_refused(pid: int) -> None:
         parse_sandbox_record(document(store=process))
 
 
-def test_a_running_process_is_alive() -> None:
-    """A process is known by its pid and by when it began."""
-    started = process_started(os.getpid())
-    assert started is not None
-    assert is_alive(os.getpid(), started)
-
-
-def test_a_reused_pid_is_not_ours() -> None:
-    """Another process that happens to have the recorded pid does not count."""
-    assert not is_alive(os.getpid(), "1")
-
-
-def test_an_ended_process_is_dead_before_it_is_waited_for() -> None:
-    """A process that has ended is gone for us, even while its parent has not noticed."""
-    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.read()
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert process_started(process.pid) is None
-
-
 def test_a_sandbox_is_live_while_both_parts_are() -> None:
     """One dead part is a dead sandbox."""
-    started = process_started(os.getpid()) or ""
-    live = make_record(os.getpid(), started)
+    itself = ProcessId.of(os.getpid())
+    assert itself
+    live = make_record(itself.pid, itself.started)
     assert is_live(live)
     dead = SandboxProcess(os.getpid(), "1", "http://127.0.0.1:18091")
     assert not is_live(SandboxRecord(broker=dead, store=live.store, users=()))

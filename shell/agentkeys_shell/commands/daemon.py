@@ -14,7 +14,12 @@ from agentkeys.client import read_environment
 from agentkeys.errors import EXIT_NO_DAEMON, ConfigMismatch, RemoteError
 from agentkeys.interpreter import own_module
 from agentkeys.paths import Paths
-from agentkeys.starter import check_place, daemon_environment, ensure_daemon
+from agentkeys.starter import (
+    check_outside_runs,
+    check_place,
+    daemon_environment,
+    ensure_daemon,
+)
 from agentkeys_shell.commands.daemon_units import install, uninstall
 from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.output import json_option, print_facts, print_json
@@ -79,6 +84,7 @@ def status(as_json: bool) -> int:
 @command.command("run")
 def run() -> None:
     """Run the daemon in the foreground, until Ctrl-C."""
+    check_outside_runs(os.environ)
     environ = daemon_environment(os.environ)
     argv = own_module("agentkeys_daemon")
     os.execve(argv[0], argv, environ)  # noqa: S606 - our own interpreter and module

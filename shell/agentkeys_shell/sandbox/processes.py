@@ -18,7 +18,7 @@ from pathlib import Path
 
 from agentkeys.errors import SandboxError
 from agentkeys.private_files import replace_file
-from agentkeys.sandbox_record import is_alive, process_started
+from agentkeys.processes import ProcessId
 
 __all__ = ["Server", "end_servers", "find_server", "start_server", "wait_until"]
 
@@ -40,7 +40,7 @@ class Server:
         """Whether it still runs; a child of this very process is waited for on the way."""
         for child in _started:
             child.poll()
-        return is_alive(self.pid, self.started)
+        return ProcessId(self.pid, self.started).is_alive
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal to its process group; nothing happens if it has ended."""
@@ -63,7 +63,8 @@ def start_server(
     except OSError as error:
         raise SandboxError(f"{argv[0]} cannot be started: {error.strerror}") from error
     _started.append(child)
-    server = Server(child.pid, process_started(child.pid) or _ENDED_AT_ONCE)
+    process = ProcessId.of(child.pid)
+    server = Server(child.pid, process.started if process else _ENDED_AT_ONCE)
     replace_file(_process_file(folder), json.dumps(asdict(server)))
     return server
 
