@@ -4,7 +4,9 @@ AgentkeysError
 ├── ConfigError                 the configuration is wrong, and where
 │   ├── UnknownProfile
 │   ├── UnknownIdentity
-│   └── ConfigMismatch          client and daemon were started with different settings
+│   ├── AccessRuleInvalid       s3://bucket/prefix/:ro as nobody can keep it
+│   ├── ConfigMismatch          client and daemon were started with different settings
+│   └── ScopeRefused            a run asks for access that its profile cannot give it
 ├── VaultError                  the OS keyring
 │   ├── VaultLocked
 │   └── VaultUnavailable
@@ -24,6 +26,11 @@ AgentkeysError
 │   └── StsAnswerInvalid        an answer that is none
 ├── AuditError
 ├── SandboxError
+├── ExtraMissing                an optional part of agentkeys is not installed
+├── RunError                    programs under exec
+│   ├── UnknownRun
+│   ├── InsideRun               a program inside a run asks for more than the run has
+│   └── RunsLive                what was asked would end the credentials of programs that run
 └── DaemonError                 between a client and the daemon
     ├── DaemonNotRunning
     ├── DaemonTimeout           no answer in time, from the daemon or to it
@@ -73,8 +80,16 @@ class UnknownIdentity(ConfigError):
     code = "unknown_identity"
 
 
+class AccessRuleInvalid(ConfigError):
+    code = "access_rule_invalid"
+
+
 class ConfigMismatch(ConfigError):
     code = "config_mismatch"
+
+
+class ScopeRefused(ConfigError):
+    code = "scope_refused"
 
 
 class VaultError(AgentkeysError):
@@ -183,6 +198,30 @@ class SandboxError(AgentkeysError):
     """The local broker and store could not be started, or are not what they should be."""
 
     code = "sandbox_error"
+
+
+class ExtraMissing(AgentkeysError, ImportError):
+    """Also an ImportError, for programs that go on without."""
+
+    code = "extra_missing"
+
+
+class RunError(AgentkeysError):
+    """It concerns a program that runs under exec."""
+
+    code = "run_error"
+
+
+class UnknownRun(RunError):
+    code = "unknown_run"
+
+
+class InsideRun(RunError):
+    code = "inside_run"
+
+
+class RunsLive(RunError):
+    code = "runs_live"
 
 
 class DaemonError(AgentkeysError):

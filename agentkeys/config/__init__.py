@@ -1,8 +1,8 @@
 """The configuration: what it says, and where it is found."""
 
-from agentkeys.config.parse import REGION, parse_config
+from agentkeys.config.parse import parse_config
 from agentkeys.config.source import ConfigSource
-from agentkeys.config.tables import Table
+from agentkeys.config.tables import REGION, Table
 from agentkeys.config.values import (
     BrokerIdentity,
     Config,

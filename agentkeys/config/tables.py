@@ -12,8 +12,10 @@ from urllib.parse import SplitResult, urlsplit
 from agentkeys.errors import ConfigError
 from agentkeys.loopback import loopback_addresses
 
-__all__ = ["Table", "nearest", "parse_duration"]
+__all__ = ["REGION", "Table", "nearest", "parse_duration"]
 
+REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""What every store takes for a region: AWS's names, and whatever else people call theirs."""
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -44,10 +46,27 @@ class Table:
         self._file = file
         self._path = path
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
     def refuse(self, key: str, problem: str, hint: str) -> ConfigError:
         """The error to raise about `key`."""
         where = f"{self._file}: " if self._file else ""
         return ConfigError(f"{where}{self._full(key)} {problem}", hint=hint)
+
+    def refuse_unknown(
+        self, key: str, name: str, among: str, known: Collection[str]
+    ) -> ConfigError:
+        """The error to raise where `key` refers to a name that is not in the tables `among`."""
+        guess = nearest(name, known)
+        hint = (
+            f"did you mean {guess}?"
+            if guess
+            else f"write one of: {', '.join(known)}"
+            if known
+            else f"write [{among}.{name}]"
+        )
+        return self.refuse(key, f"names {name!r}, which is not among the {among}", hint)
 
     def only(self, *known: str) -> None:
         """Refuses any key that is not among `known`, naming the nearest one."""
@@ -60,20 +79,37 @@ class Table:
                     f"did you mean {guess}?" if guess else f"known keys: {', '.join(known)}",
                 )
 
+    def text(self, key: str) -> str | None:
+        """A string of any characters, or None where the key is absent."""
+        value = self._values.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        raise self.refuse(key, f"is {_kind(value)}, not a string", f'write {key} = "…" in quotes')
+
     def string(self, key: str) -> str | None:
         """A non-empty string of printable characters, or None where the key is absent."""
-        value = self._values.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise self.refuse(
-                key, f"is {_kind(value)}, not a string", f'write {key} = "…" in quotes'
-            )
-        if not value or not value.isprintable():
+        value = self.text(key)
+        if value is not None and not (value and value.isprintable()):
             raise self.refuse(
                 key, "is empty or has control characters", "give it a value or remove the line"
             )
         return value
+
+    def strings(self, key: str) -> tuple[str, ...] | None:
+        """A list of at least one string, whatever is in them, or None where the key is absent."""
+        values = self._values.get(key)
+        if values is None:
+            return None
+        if not isinstance(values, list):
+            raise self.refuse(key, f"is {_kind(values)}, not a list", f'write {key} = ["…"]')
+        if not values:
+            raise self.refuse(key, "is an empty list", "put something in or remove the line")
+        for value in values:
+            if not isinstance(value, str):
+                raise self.refuse(
+                    key, f"holds {_kind(value)}, not only strings", "put quotes around each"
+                )
+        return tuple(values)
 
     def required(self, key: str) -> str:
         """A string that must be there."""
@@ -90,6 +126,12 @@ class Table:
             raise self.refuse(
                 key, f"is not a duration: {value!r}", 'write it as "15m", "1h" or "900s"'
             ) from None
+
+    def region(self, key: str) -> str | None:
+        region = self.string(key)
+        if region is not None and not REGION.fullmatch(region):
+            raise self.refuse(key, f"is not a region: {region!r}", 'write it like "us-east-1"')
+        return region
 
     def url(self, key: str) -> str | None:
         """An http(s) base URL without user, query or closing slash; http only for loopback."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from agentkeys.access_rules import AccessRule
 from agentkeys.config.tables import nearest
 from agentkeys.errors import UnknownIdentity, UnknownProfile
 from agentkeys.models import Confinement, RoleArn
@@ -70,6 +71,14 @@ class Profile:
     confine: Confinement
     expect_wallet: str | None
     expect_subject: str | None
+    allow: tuple[AccessRule, ...] = ()
+    """All that its sessions may do, if the role may; without any rule, what the role may."""
+    policy: str | None = None
+    """A session policy in JSON that somebody has written, instead of `allow`."""
+    policy_arns: tuple[str, ...] = ()
+    """Managed policies that narrow the session as well, where the store heeds them."""
+    own_lease: bool = False
+    """Whether each run gets credentials of its own, rather than those that the others have."""
 
 
 @dataclass(frozen=True, slots=True)
