@@ -1,7 +1,7 @@
-"""What programs are handed: the credential_process document and a child's variables.
+"""What programs are handed: the documents of both credential doors and a child's variables.
 
-Sources: AWS SDKs and Tools Reference Guide, "Process credential provider", and the environment
-variables that the AWS SDKs read.
+Sources: AWS SDKs and Tools Reference Guide, "Process credential provider" and "Container credential
+provider", and the environment variables that the AWS SDKs read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from agentkeys.config import Profile
 from agentkeys.leases import Lease
 from agentkeys.prefix import render_prefix
 
-__all__ = ["DEFAULT_REGION", "credential_process_document", "exec_variables"]
+__all__ = [
+    "DEFAULT_REGION",
+    "container_credentials_document",
+    "credential_process_document",
+    "credential_variables",
+    "place_variables",
+]
 
 DEFAULT_REGION = "us-east-1"
 
@@ -32,20 +38,40 @@ def credential_process_document(lease: Lease) -> bytes:
     return json.dumps(document).encode() + b"\n"
 
 
-def exec_variables(
-    profile: Profile, lease: Lease, *, inherited_region: str | None
-) -> dict[str, str]:
-    """The variables that a run of `profile` gets, secrets in the clear.
-
-    Raises TokenUnconfined when the profile's prefix cannot be made of the token's claims.
-    """
+def container_credentials_document(lease: Lease) -> bytes:
+    """What an SDK reads from the container credentials endpoint, as JSON. Holds secrets."""
     credentials = lease.credentials
-    region = profile.region or inherited_region or DEFAULT_REGION
-    variables = {
+    document = {
+        "Code": "Success",  # minio-js takes no answer without it
+        "AccessKeyId": credentials.access_key_id,
+        "AccessKeyID": credentials.access_key_id,  # as minio-js spells it
+        "SecretAccessKey": credentials.secret_access_key.reveal(),
+        "Token": credentials.session_token.reveal(),
+        "Expiration": format_utc(credentials.expires_at),
+    }
+    return json.dumps(document).encode() + b"\n"
+
+
+def credential_variables(lease: Lease) -> dict[str, str]:
+    """Keys that stay as they are until they expire, secrets in the clear."""
+    credentials = lease.credentials
+    return {
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key.reveal(),
         "AWS_SESSION_TOKEN": credentials.session_token.reveal(),
         "AWS_CREDENTIAL_EXPIRATION": format_utc(credentials.expires_at),
+    }
+
+
+def place_variables(
+    profile: Profile, lease: Lease, *, inherited_region: str | None
+) -> dict[str, str]:
+    """Where a program of `profile` finds its store, and its own place in it.
+
+    Raises TokenUnconfined when the profile's prefix cannot be made of the token's claims.
+    """
+    region = profile.region or inherited_region or DEFAULT_REGION
+    variables = {
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",

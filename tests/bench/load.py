@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
@@ -13,6 +13,8 @@ from agentkeys.client import request
 __all__ = ["Latencies", "one_by_one", "under_load"]
 
 PATH = "/v1/profiles/@default/credentials"
+Ask = Callable[[Mapping[str, str]], float]
+"""Asks once, with a program's environment; returns the seconds that it took."""
 PROCESSES = 4
 """Callers share few processes, so that they wait for the daemon and not for one another."""
 
@@ -37,11 +39,21 @@ def one_by_one(environ: Mapping[str, str], *, count: int) -> Latencies:
 
 
 def under_load(
-    environ: Mapping[str, str], *, callers: int, per_second: int, seconds: float
+    environ: Mapping[str, str],
+    *,
+    callers: int,
+    per_second: int,
+    seconds: float,
+    ask: Ask | None = None,
 ) -> Latencies:
-    """`callers` that together ask `per_second` times a second, evenly spread."""
+    """`callers` that together ask `per_second` times a second, evenly spread.
+
+    `ask` is a function of a module, for other processes to find; the socket is asked without it.
+    """
     begin = time.monotonic() + 1
-    each = partial(_callers, dict(environ), begin, callers / per_second, int(per_second * seconds))
+    each = partial(
+        _callers, ask or _ask, dict(environ), begin, callers / per_second, int(per_second * seconds)
+    )
     shares = [range(first, callers, PROCESSES) for first in range(PROCESSES)]
     with ProcessPoolExecutor(PROCESSES) as pool:
         lists = pool.map(partial(each, callers), shares)
@@ -49,6 +61,7 @@ def under_load(
 
 
 def _callers(
+    ask: Ask,
     environ: Mapping[str, str],
     begin: float,
     pause: float,
@@ -63,7 +76,7 @@ def _callers(
         for turn in range(total // callers):
             due = begin + number * pause / callers + turn * pause
             time.sleep(max(0.0, due - time.monotonic()))
-            taken.append(_ask(environ))
+            taken.append(ask(environ))
         return taken
 
     with ThreadPoolExecutor(len(numbers)) as threads:

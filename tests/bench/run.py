@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
 from tests.bench.crowding import resident_after_hours, warm_while_waiting
+from tests.bench.endpoint_load import endpoint_under_load
 from tests.bench.keeping import cold_start_ratio, missing_packages
 from tests.bench.load import one_by_one, under_load
 from tests.bench.processes import median_seconds
@@ -92,6 +93,7 @@ def _print_programs(environment: dict[str, str], runs: int) -> None:
         "the shim": ([SHIM], 1.5),
         "`agentkeys exec -- true`": ([AGENTKEYS, "exec", "--", "true"], 3),
         "`agentkeys status --json`": ([AGENTKEYS, "status", "--json"], 6),
+        "`agentkeys prompt`": ([AGENTKEYS, "prompt"], 2),
         "`agentkeys --help`": ([AGENTKEYS, "--help"], 12),
     }
     commands = {BARE: [PYTHON, "-I", "-S", "-c", "pass"]}
@@ -109,6 +111,13 @@ def _print_requests(environment: dict[str, str]) -> None:
     )
     print(f"| one warm request, fresh connection, median | {alone.median * 1000:.2f} ms | 1 ms |")
     print(f"| 500 of them a second from 32 callers, p99 | {crowd * 1000:.2f} ms | 5 ms |")
+    endpoint = statistics.median(
+        endpoint_under_load(AGENTKEYS, environment).p99 for _ in range(ROUNDS)
+    )
+    print(
+        "| the endpoint of `exec --refresh`, 500 a second while leases are minted, p99"
+        f" | {endpoint * 1000:.2f} ms | 50 ms |"
+    )
 
 
 def _resident(environment: dict[str, str]) -> float:

@@ -8,16 +8,24 @@ from typing import Any
 
 import pytest
 
-from agentkeys.config import Store
-from agentkeys.documents import credential_process_document, exec_variables
+from agentkeys.config import Profile, Store
+from agentkeys.documents import credential_process_document, credential_variables, place_variables
 from agentkeys.errors import TokenUnconfined
+from agentkeys.leases import Lease
 from agentkeys.stores import AWS
 from tests.support.profiles import STORE, a_lease, a_profile
 from tests.support.tokens import ALICE, CAROL
 
 
+def variables_of(
+    profile: Profile, lease: Lease, inherited_region: str | None = None
+) -> dict[str, str]:
+    place = place_variables(profile, lease, inherited_region=inherited_region)
+    return place | credential_variables(lease)
+
+
 def variables(inherited_region: str | None = None, **changes: Any) -> dict[str, str]:
-    return exec_variables(a_profile(**changes), a_lease(), inherited_region=inherited_region)
+    return variables_of(a_profile(**changes), a_lease(), inherited_region)
 
 
 def test_the_document_is_the_one_that_sdks_read() -> None:
@@ -79,7 +87,7 @@ def test_what_is_not_known_is_not_set() -> None:
 
 def test_a_user_without_a_wallet_lives_under_the_omni() -> None:
     """As the broker's tokens have it."""
-    given = exec_variables(a_profile(), a_lease(CAROL), inherited_region=None)
+    given = variables_of(a_profile(), a_lease(CAROL))
     assert given["AGENTKEYS_S3_PREFIX"] == f"bots/{CAROL.omni}/"
 
 
@@ -87,13 +95,13 @@ def test_a_prefix_that_cannot_be_filled_gives_no_run() -> None:
     """Rather than a place that is somebody else's, or everybody's."""
     lease = replace(a_lease(), claims={"agentkeys_user_wallet": ".."})
     with pytest.raises(TokenUnconfined):
-        exec_variables(a_profile(), lease, inherited_region=None)
+        variables_of(a_profile(), lease)
     with pytest.raises(TokenUnconfined):
-        exec_variables(a_profile(prefix="{claim:team}/"), a_lease(), inherited_region=None)
+        variables_of(a_profile(prefix="{claim:team}/"), a_lease())
 
 
 def test_a_claim_that_is_not_there_is_no_variable() -> None:
     """Where the prefix does not need it."""
     lease = replace(a_lease(), claims={})
-    given = exec_variables(a_profile(prefix="shared/", store=STORE), lease, inherited_region=None)
+    given = variables_of(a_profile(prefix="shared/", store=STORE), lease)
     assert "AGENTKEYS_USER_WALLET" not in given
