@@ -27,6 +27,10 @@ class Flights(Generic[K, T]):
     def __bool__(self) -> bool:
         return bool(self._tasks)
 
+    def items(self) -> Iterator[tuple[K, asyncio.Task[T]]]:
+        """Every name with its task, as they are now."""
+        return iter(tuple(self._tasks.items()))
+
     def join(self, name: K, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
         """The task of that name, begun with `work` where there is none.
 

@@ -4,7 +4,8 @@
  "session": {"url": …, "jwt": …} or null,
  "leases": {DIGEST: {"access_key_id": …, "secret_access_key": …, "session_token": …,
                      "expires_at": …, "minted_at": …, "refresh_at": …, "skew_seconds": …,
-                     "role_session_name": …, "subject": …, "claims": {…}, "sts_request_id": …}}}
+                     "role_session_name": …, "subject": …, "claims": {…}, "sts_request_id": …,
+                     "policy_hash": …}}}
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ def _encode_lease(lease: Lease) -> dict[str, Any]:
         "subject": lease.subject,
         "claims": dict(lease.claims),
         "sts_request_id": lease.sts_request_id,
+        "policy_hash": lease.policy_hash,
     }
 
 
@@ -116,6 +118,7 @@ def _lease(value: Any, clock: Clock) -> Lease | None:
             subject=str(value["subject"]),
             claims={str(name): str(claim) for name, claim in value["claims"].items()},
             sts_request_id=value.get("sts_request_id"),
+            policy_hash=value.get("policy_hash"),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None

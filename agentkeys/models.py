@@ -34,6 +34,12 @@ class RoleArn:
         return cls(text)
 
     @property
+    def partition(self) -> str:
+        """Of the S3 resources beside it: a part of AWS, or `aws`, as other stores write it too."""
+        own = self.arn.split(":")[1]
+        return own if own.startswith("aws") else "aws"  # MinIO names its roles differently
+
+    @property
     def name(self) -> str:
         """The last part, what people call the role."""
         return self.arn.rpartition("/")[2]

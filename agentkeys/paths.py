@@ -35,6 +35,11 @@ class Paths:
         )
 
     @property
+    def runs(self) -> Path:
+        """Where the daemon of this socket notes which programs it has given credentials."""
+        return Path(f"{self.socket}.runs")
+
+    @property
     def ledger(self) -> Path:
         return self.state / "audit" / "ledger.jsonl"
 

@@ -6,14 +6,19 @@
     GET    /v1/profiles/NAME/credentials      the credential_process document
     GET    /v1/profiles/NAME/environment      the variables a program needs, as env -0 prints them
     GET    /v1/profiles/NAME/status           the part of the status that concerns it
-    POST   /v1/profiles/NAME/runs             begin a run: its variables, in the same form
+    GET    /v1/profiles/NAME/prompt           of that what a prompt shows: name, who, seconds, state
+    POST   /v1/profiles/NAME/runs             begin a run: its variables, in the same form; asked
+                                              with {"program", "refresh", "allow", "read_only"},
+                                              and {"explain"} where none is to begin
     POST   /v1/profiles/NAME/refresh          have a lease with {"min_ttl_seconds"} left; its status
     DELETE /v1/profiles/NAME/leases           forget its lease
     DELETE /v1/leases                         forget all leases, keep the sessions
+    GET    /v1/runs                           the programs that run with credentials
+    DELETE /v1/runs/ID                        take a program's credentials away
     GET    /v1/identities/NAME                who is logged in
     PUT    /v1/identities/NAME/session        keep a broker session
     DELETE /v1/identities/NAME/session        forget it and its leases
-    POST   /v1/shutdown                       end the daemon
+    POST   /v1/shutdown                       end the daemon, with {"force"} also while programs run
 
 `@default` stands for the default profile and, in a path of identities, for that profile's identity.
 A refusal is {"error": {"code", "message", "hint", "retryable"}} with a 4xx or 5xx status.

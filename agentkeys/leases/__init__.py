@@ -5,7 +5,7 @@ from agentkeys.leases.failures import FailureMemory
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
 from agentkeys.leases.minting import Minter
 from agentkeys.leases.schedule import SHORTEST
-from agentkeys.leases.shared_mints import LeaseHolder
+from agentkeys.leases.shared_mints import LeaseHolder, Report
 from agentkeys.leases.terms import Exchange, LeaseTerms
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "LeaseKey",
     "LeaseTerms",
     "Minter",
+    "Report",
     "assess",
 ]

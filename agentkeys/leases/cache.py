@@ -71,28 +71,40 @@ class LeaseCache:
         key, held = self._held_key(terms), self.held(terms)
         return bool(key and held and self._uses.is_used(key.digest(), held))
 
-    async def lease(self, terms: LeaseTerms, *, at_least: timedelta = timedelta(0)) -> Lease:
+    async def lease(
+        self,
+        terms: LeaseTerms,
+        *,
+        at_least: timedelta = timedelta(0),
+        patience: timedelta | None = None,
+    ) -> Lease:
         """A lease on `terms`, good now and, where the store allows, for a good while.
 
-        One with less than `at_least` left is minted anew first. While a mint fails, and for a few
+        One with less than `at_least` left is minted anew first. `patience` is how long to wait for
+        something fresher than what is still good. While a mint fails, and for a few
         seconds after, what is still valid is served; where nothing is, the same error is raised.
         Raises TokenError, StsError, VaultError, DaemonTimeout.
         """
         await self._holder.load()
         key = self._key(terms, await self._source.subject())
-        lease = await self._serve(key, terms, at_least)
+        lease = await self._serve(
+            key, terms, at_least, self._patience if patience is None else patience
+        )
         check_expected(terms.profile, lease.subject, lease.claims.get(WALLET_CLAIM))
         self._uses.note(key.digest(), lease)
         return lease
 
-    def refresh(self, terms: LeaseTerms) -> timedelta | None:
+    def refresh(self, terms: LeaseTerms, *, is_needed: bool = False) -> timedelta | None:
         """Begins to mint the next lease where that is due and somebody uses the one that is held.
 
-        Returns how long to leave it alone; None where nothing is to be done until something
-        happens: nothing is held, nobody uses it any more, or the next one is being minted.
+        With `is_needed` somebody does, however long ago they asked. Returns how long to leave it
+        alone; None where nothing is to be done until something happens: nothing is held, nobody
+        uses it any more, or the next one is being minted.
         """
         key, held = self._held_key(terms), self.held(terms)
-        if key is None or held is None or not self._uses.is_used(key.digest(), held):
+        if key is None or held is None:
+            return None
+        if not is_needed and not self._uses.is_used(key.digest(), held):
             return None
         pause = max(held.refresh_in(self._clock), self._mints.pause(key, terms.profile))
         if pause > timedelta(0):
@@ -117,6 +129,20 @@ class LeaseCache:
         until = self.handed_out_until(digests)
         self._mints.start_over()
         await self._holder.drop_leases(digests)
+        return until
+
+    async def drop(self, terms: LeaseTerms) -> datetime | None:
+        """Drops the one lease on `terms`, also if it is just being minted.
+
+        Returns and raises what `forget` does.
+        """
+        await self._holder.load()
+        key = self._held_key(terms)
+        if key is None:
+            return None
+        await self._mints.settle(key)
+        until = self.handed_out_until({key.digest()})
+        await self._holder.drop_leases({key.digest()})
         return until
 
     def handed_out_until(self, digests: Collection[str] | None = None) -> datetime | None:
@@ -151,9 +177,13 @@ class LeaseCache:
             duration_seconds=int(profile.duration.total_seconds()),
             audience=profile.identity.audience,
             confine=str(profile.confine),
+            policy=terms.scope.spell(),
+            run_id=terms.run_id,
         )
 
-    async def _serve(self, key: LeaseKey, terms: LeaseTerms, at_least: timedelta) -> Lease:
+    async def _serve(
+        self, key: LeaseKey, terms: LeaseTerms, at_least: timedelta, patience: timedelta
+    ) -> Lease:
         held = self._holder.held_leases.get(key.digest())
         freshness = assess(held, self._clock) if held else Freshness.OVER
         if held is None or freshness is Freshness.OVER or held.remaining(self._clock) < at_least:
@@ -164,11 +194,15 @@ class LeaseCache:
         if freshness is Freshness.FRESH or self._mints.recall(key, terms.profile):
             return held
         minting = self._mints.join(key, terms)
-        return held if freshness is Freshness.EARLY else await self._await_or_keep(key, minting)
+        if freshness is Freshness.EARLY:
+            return held
+        return await self._await_or_keep(key, minting, patience)
 
-    async def _await_or_keep(self, key: LeaseKey, minting: asyncio.Task[Lease]) -> Lease:
+    async def _await_or_keep(
+        self, key: LeaseKey, minting: asyncio.Task[Lease], patience: timedelta
+    ) -> Lease:
         # A store that hangs must not hold up a caller for whom there still is something good.
-        await asyncio.wait({minting}, timeout=self._patience.total_seconds())
+        await asyncio.wait({minting}, timeout=patience.total_seconds())
         if minting.done() and not minting.cancelled() and minting.exception() is None:
             return minting.result()
         # Reported by the mint itself. The caller's job goes on with what is still good, unless a

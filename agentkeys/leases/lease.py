@@ -73,6 +73,8 @@ class Lease:
     claims: Mapping[str, str] = field(repr=False)
     """The token's top-level claims that are strings: what prefixes are made of."""
     sts_request_id: str | None = None
+    policy_hash: str | None = None
+    """Of the inline session policy that it was minted with, None without one."""
 
     @property
     def lifetime(self) -> timedelta:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import Clock, Sleep
@@ -26,6 +26,7 @@ from agentkeys.leases.schedule import Plan, first_refresh
 from agentkeys.leases.skew import believed_skew
 from agentkeys.leases.terms import LeaseTerms
 from agentkeys.models import AssumedRole, WebIdentityToken
+from agentkeys.scopes import policy_hash
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
@@ -93,7 +94,7 @@ class Minter:
             retries_left -= 1
             token = token or await self._fetch(profile, source, subject, end)
             asked_at = self._clock.monotonic()
-            request = _request(profile, token, self._clock.now())
+            request = _request(terms, token, self._clock.now())
             try:
                 role = await terms.exchange.assume_role_with_web_identity(
                     request, audiences=Audiences(token.audiences, profile.identity.audience)
@@ -111,7 +112,7 @@ class Minter:
                 if token.expires_at - self._clock.now() < REUSABLE:
                     token = None
             else:
-                return _Minted(asked_at, request.role_session_name, token, role)
+                return _Minted(asked_at, request, token, role)
 
     async def _fetch(
         self, profile: Profile, source: TokenSource, subject: str, end: float
@@ -153,17 +154,17 @@ class Minter:
         skew = believed_skew(role, minted.token, profile.duration, now)
         taken = timedelta(seconds=self._clock.monotonic() - minted.asked_at)
         minted_at = now + skew - taken
-        claims = minted.token.claims.items()
         return Lease(
             credentials=role.credentials,
             minted_at=minted_at,
             refresh_at=minted_at + plan(expires_at - minted_at, self._jitter()),
             skew=skew,
             deadline=self._clock.monotonic() + (expires_at - (now + skew)).total_seconds(),
-            role_session_name=minted.role_session_name,
+            role_session_name=minted.request.role_session_name,
             subject=minted.token.subject,
-            claims={name: value for name, value in claims if isinstance(value, str)},
+            claims=plain_claims(minted.token.claims),
             sts_request_id=role.request_id,
+            policy_hash=policy_hash(minted.request.policy),
         )
 
 
@@ -173,9 +174,14 @@ class _Minted:
 
     asked_at: float
     """On the monotonic clock."""
-    role_session_name: str
+    request: AssumeRoleRequest
     token: WebIdentityToken
     role: AssumedRole
+
+
+def plain_claims(claims: Mapping[str, Any]) -> dict[str, str]:
+    """The top-level ones that are strings: what prefixes are made of."""
+    return {name: value for name, value in claims.items() if isinstance(value, str)}
 
 
 def check_expected(profile: Profile, subject: str, wallet: object) -> None:
@@ -193,13 +199,16 @@ def _wrong(profile: Profile, found: str, expected: str) -> WrongIdentity:
     )
 
 
-def _request(profile: Profile, token: WebIdentityToken, now: datetime) -> AssumeRoleRequest:
-    owner = token.claims.get(WALLET_CLAIM)
+def _request(terms: LeaseTerms, token: WebIdentityToken, now: datetime) -> AssumeRoleRequest:
+    profile, owner = terms.profile, token.claims.get(WALLET_CLAIM)
+    suffix = terms.run_id or str(int(now.timestamp()))
     return AssumeRoleRequest(
         role_arn=profile.role_arn,
         role_session_name=role_session_name(
-            owner if isinstance(owner, str) else token.subject, str(int(now.timestamp()))
+            owner if isinstance(owner, str) else token.subject, suffix
         ),
         token=token.jwt,
         duration=profile.duration,
+        policy=terms.scope.session_policy(plain_claims(token.claims), profile.role_arn),
+        policy_arns=terms.scope.policy_arns,
     )

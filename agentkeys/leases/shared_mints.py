@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -28,7 +29,7 @@ __all__ = ["LeaseHolder", "Report", "SharedMints"]
 PUNCTUAL = timedelta(minutes=2)
 """A refresh that happens within this of its planned time has happened on schedule."""
 
-Report = Callable[[Profile, Lease | AgentkeysError], None]
+Report = Callable[[LeaseTerms, Lease | AgentkeysError], None]
 """Hears of every mint, done or failed; it must not raise."""
 
 _Flight = tuple[LeaseKey, str | None, str | None]
@@ -81,15 +82,20 @@ class SharedMints:
         """Whether a mint for `key` is under way, whoever began it."""
         return any(flight[0] == key for flight in self._flights)
 
+    async def settle(self, key: LeaseKey) -> None:
+        """Returns when no mint for `key` is under way."""
+        while minting := [task for flight, task in self._flights.items() if flight[0] == key]:
+            await asyncio.wait(minting)
+
     def recall(
         self, key: LeaseKey, profile: Profile, *, needed: bool = False
     ) -> AgentkeysError | None:
         """Why it is not to be tried now; `needed` is for who cannot be served anything else."""
-        return self._failures.recall(_flight(key, profile), needed=needed)
+        return self._failures.recall(_attempt(_flight(key, profile)), needed=needed)
 
     def pause(self, key: LeaseKey, profile: Profile) -> timedelta:
         """How long it is not to be tried; zero when it may be tried."""
-        return self._failures.pause(_flight(key, profile))
+        return self._failures.pause(_attempt(_flight(key, profile)))
 
     def start_over(self) -> None:
         """Something has changed: what failed may be tried again at once.
@@ -108,12 +114,12 @@ class SharedMints:
         return flights.join(flight, lambda: self._mint(flights, flight, terms))
 
     async def _mint(self, flights: _Flights, flight: _Flight, terms: LeaseTerms) -> Lease:
-        key, plan, profile = flight[0], self._plan(flight), terms.profile
+        key, plan = flight[0], self._plan(flight)
         try:
             lease = await self._minter.mint(terms, self._source, subject=key.subject, plan=plan)
-            await self._check_still(key, profile)
+            await self._check_still(key, terms.profile)
         except AgentkeysError as problem:
-            self._failed(flights, flight, profile, problem)
+            self._failed(flights, flight, terms, problem)
             raise
         except Exception as unforeseen:  # noqa: BLE001 - the top level of a mint
             # Remembered and told like any other, or everybody would run into it anew. Only its
@@ -122,27 +128,27 @@ class SharedMints:
                 f"minting failed unexpectedly ({type(unforeseen).__name__})",
                 hint="run: agentkeys daemon logs",
             )
-            self._failed(flights, flight, profile, failure)
+            self._failed(flights, flight, terms, failure)
             raise failure from None
         if flights is self._flights:
-            self._failures.forget(flight)
+            self._failures.forget(_attempt(flight))
             self._holder.keep_lease(key.digest(), lease)
-        self._report(profile, lease)
+        self._report(terms, lease)
         return lease
 
     def _failed(
-        self, flights: _Flights, flight: _Flight, profile: Profile, problem: AgentkeysError
+        self, flights: _Flights, flight: _Flight, terms: LeaseTerms, problem: AgentkeysError
     ) -> None:
         if flights is self._flights:
-            self._failures.remember(flight, problem, left=self._left(flight[0]))
-        self._report(profile, problem)
+            self._failures.remember(_attempt(flight), problem, left=self._left(flight[0]))
+        self._report(terms, problem)
 
     def _plan(self, flight: _Flight) -> Plan:
         """When the lease that is minted now is to be refreshed; others may be minting with us."""
         held = self._holder.held_leases.get(flight[0].digest())
         if held is None or assess(held, self._clock) is Freshness.OVER:
             return first_refresh
-        if self._failures.has_failed(flight):
+        if self._failures.has_failed(_attempt(flight)):
             return refresh_after_failure
         is_punctual = -PUNCTUAL < held.refresh_in(self._clock) <= timedelta(0)
         return next_refresh if is_punctual else first_refresh
@@ -159,6 +165,12 @@ class SharedMints:
                 f"{profile.identity.name} became somebody else while credentials were minted",
                 hint="try again",
             )
+
+
+def _attempt(flight: _Flight) -> _Flight:
+    """What its failure is remembered under: one run fails as any other does."""
+    key, wallet, subject = flight
+    return replace(key, run_id=None), wallet, subject
 
 
 def _flight(key: LeaseKey, profile: Profile) -> _Flight:

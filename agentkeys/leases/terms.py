@@ -1,4 +1,4 @@
-"""What a lease is asked for."""
+"""What a lease is asked for: by whom, where, and how narrow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agentkeys.config import Profile
 from agentkeys.models import AssumedRole
+from agentkeys.scopes import WHOLE, Scope
 from agentkeys.sts import AssumeRoleRequest, Audiences
 
 __all__ = ["Exchange", "LeaseTerms"]
@@ -28,3 +29,6 @@ class LeaseTerms:
     sts_endpoint: str
     exchange: Exchange = field(compare=False, repr=False)
     """What speaks to the STS at that endpoint."""
+    scope: Scope = WHOLE
+    run_id: str | None = None
+    """Whose own lease it is to be; None for one that all runs of a profile share."""

@@ -36,7 +36,14 @@ class Uses:
 
     def note(self, digest: str, lease: Lease) -> None:
         """Somebody has got `lease`."""
+        if digest not in self._uses:
+            self._prune()
         self._uses[digest] = _Use(lease.deadline, lease.credentials.expires_at)
+
+    def _prune(self) -> None:
+        """Every run with a lease of its own leaves a digest behind that nobody asks for again."""
+        now = self._clock.monotonic()
+        self._uses = {digest: use for digest, use in self._uses.items() if use.until > now}
 
     def adopt(self, digest: str, lease: Lease) -> None:
         """One that an earlier daemon has left behind counts as handed out by that one."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from agentkeys.audit import Ledger
 from agentkeys.broker import BrokerClient
 from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Identity, Profile
-from agentkeys.documents import exec_variables
+from agentkeys.documents import credential_variables
 from agentkeys.errors import AgentkeysError, LoginFailed, VaultError
-from agentkeys.leases import Lease
+from agentkeys.leases import Lease, LeaseTerms
+from agentkeys.paths import Paths
 from agentkeys.secret import Secret
 from agentkeys.server_times import ServerTimes
 from agentkeys.sessions import BrokerSession, parse_broker_session
@@ -27,8 +25,13 @@ from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.identities import Identities, LiveIdentity
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.peers import Peer, itself
+from agentkeys_daemon.process_watch import ProcessWatch
 from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.records import Recorder
+from agentkeys_daemon.repeating import Repeats
+from agentkeys_daemon.runs.files import RunFiles
+from agentkeys_daemon.runs.run import Run
+from agentkeys_daemon.runs.service import Runs
 
 __all__ = ["App", "LastError"]
 
@@ -54,7 +57,8 @@ class App:
         transport: Transport,
         ledger: Ledger,
         clock: Clock,
-        state: Path,
+        paths: Paths,
+        watch: ProcessWatch,
     ) -> None:
         self.clock = clock
         self.opened = opened
@@ -65,18 +69,30 @@ class App:
         self._known_config: Config | None = None
         self._has_minted = False
         self._transport = transport
-        self._files = AwsFiles(state / "run" / "aws")
+        self._files = AwsFiles(paths.run / "aws")
+        self._repeats = Repeats(clock=clock)
         self.identities = Identities(
             vault=opened.vault,
             transport=transport,
             clock=clock,
-            state=state,
+            state=paths.state,
             report=self._minted,
             logged_in=lambda name, session: self.records.logged("login", name, session, itself()),
         )
         self.leases = ProfileLeases(identities=self.identities, transport=transport, clock=clock)
         self.records = Recorder(
             ledger=ledger, session_of=lambda identity: self.identities.keeper(identity).held_session
+        )
+        self.runs = Runs(
+            files=RunFiles(paths.runs),
+            watch=watch,
+            config=lambda: self.config,
+            leases=self.leases,
+            records=self.records,
+            aws_files=self._files,
+            repeats=self._repeats,
+            clock=clock,
+            changed=self.changed.set,
         )
 
     @property
@@ -109,39 +125,34 @@ class App:
     def refresh(self) -> timedelta | None:
         """Begins to mint what is due; returns how long until something will be, None if nothing."""
         self.identities.mend()
-        return self.leases.refresh(self.config.profiles.values())
+        pauses = [*self._refresh_profiles(), *self.runs.refresh()]
+        return min((pause for pause in pauses if pause is not None), default=None)
 
-    async def credentials(self, profile: Profile, peer: Peer) -> Lease:
-        """A lease for a peer that asks for credentials."""
-        lease = await self.leases.lease(profile)
-        self.records.served(profile, lease, peer)
+    async def credentials(
+        self, profile: Profile, peer: Peer, *, inside: Run | None = None
+    ) -> Lease:
+        """A lease for a peer that asks for credentials; one in a run gets what the run has."""
+        lease = await self.leases.lease(self._terms(profile, inside))
+        lease = self._repeats.answer((profile.name, peer.parent()), lease)
+        self.records.served(profile, lease, peer, run_id=inside.id if inside else None)
         return lease
 
     async def environment(
-        self, profile: Profile, peer: Peer, *, inherited_region: str | None
+        self, profile: Profile, peer: Peer, *, inside: Run | None, inherited_region: str | None
     ) -> dict[str, str]:
-        """The variables of a program that is no run of ours, secrets in the clear."""
-        lease = await self.leases.lease(profile)
-        variables = self._variables(profile, lease, inherited_region)
-        self.records.served(profile, lease, peer)
-        return variables
-
-    async def begin_run(
-        self, profile: Profile, peer: Peer, *, inherited_region: str | None
-    ) -> dict[str, str]:
-        """The variables of a new run of `profile`, secrets in the clear."""
-        lease = await self.leases.lease(profile)
-        variables = self._variables(profile, lease, inherited_region)
-        run_id = base64.b32encode(secrets.token_bytes(10)).decode().lower()
-        self.records.run_started(profile, lease, peer, run_id)
-        return {**variables, "AGENTKEYS_RUN": run_id}
+        """The variables of a program that becomes no run, secrets in the clear."""
+        lease = await self.leases.lease(self._terms(profile, inside))
+        variables = self._files.place(profile, lease, inherited_region=inherited_region)
+        self.records.served(profile, lease, peer, run_id=inside.id if inside else None)
+        return variables | credential_variables(lease)
 
     async def ensure(self, profile: Profile, at_least: timedelta) -> None:
         """Returns when the lease of `profile` has `at_least` left, or is as new as can be."""
-        await self.leases.lease(profile, at_least=at_least)
-        if self.leases.held(profile) is None:
+        terms = self.leases.terms(profile)
+        await self.leases.lease(terms, at_least=at_least)
+        if self.leases.held(terms) is None:
             # Forgotten, or somebody else's, since then: the caller is told of what counts now.
-            await self.leases.lease(profile)
+            await self.leases.lease(terms)
 
     async def forget(self, profile: Profile | None, peer: Peer) -> datetime | None:
         """Drops the leases of `profile`, or all; the sessions stay.
@@ -149,8 +160,10 @@ class App:
         Returns until when what was handed out of them lives on.
         """
         config = self.config
+        self._repeats.clear()
         if profile:
-            until = await self.leases.forget(profile, others=config.profiles.values())
+            own = self.leases.terms(profile)
+            until = await self.leases.forget(own, others=self._terms_beside(profile))
             self.last_errors.pop(profile.name, None)
             self.records.forgot(profile, profile.identity, peer)
             return until
@@ -200,16 +213,29 @@ class App:
 
     async def aclose(self) -> None:
         """Writes what is still to be written and ends helpers and connections."""
+        await self.runs.aclose()
         await self.identities.flush()
         await self.opened.vault.aclose()
         await self._transport.aclose()
 
-    def _variables(
-        self, profile: Profile, lease: Lease, inherited_region: str | None
-    ) -> dict[str, str]:
-        variables = exec_variables(profile, lease, inherited_region=inherited_region)
-        files = self._files.variables(variables["AWS_REGION"], profile.store.s3_endpoint)
-        return variables | files
+    def _terms(self, profile: Profile, inside: Run | None) -> LeaseTerms:
+        return self.runs.terms(inside) if inside else self.leases.terms(profile)
+
+    def _terms_beside(self, profile: Profile) -> Iterator[LeaseTerms]:
+        """Of everything but `profile` and its own runs."""
+        for other in self.config.profiles.values():
+            if other.name != profile.name:
+                yield self.leases.terms(other)
+        for run in self.runs.live:
+            if run.profile != profile.name:
+                with suppress(AgentkeysError):
+                    yield self.runs.terms(run)
+
+    def _refresh_profiles(self) -> Iterator[timedelta | None]:
+        for profile in self.config.profiles.values():
+            # What is wrong with one is told to whoever asks for it, and is no harm to the others.
+            with suppress(AgentkeysError):
+                yield self.leases.refresh(self.leases.terms(profile))
 
     async def _forget_each(self, identities: Iterable[Identity], peer: Peer) -> datetime | None:
         """One whose vault fails keeps no other from being forgotten; it is told in the end."""
@@ -235,11 +261,13 @@ class App:
             raise LoginFailed("that session has already expired", hint="log in again")
 
     def _start_over(self, identities: Iterable[LiveIdentity]) -> None:
+        self._repeats.clear()
         for live in identities:
             live.leases.start_over()
         self.changed.set()
 
-    def _minted(self, profile: Profile, outcome: Lease | AgentkeysError) -> None:
+    def _minted(self, terms: LeaseTerms, outcome: Lease | AgentkeysError) -> None:
+        profile = terms.profile
         self.changed.set()
         if not self._has_minted:
             # What speaks HTTP and reads tokens has just been loaded.
@@ -247,12 +275,12 @@ class App:
             self._has_minted = True
         if isinstance(outcome, Lease):
             self.last_errors.pop(profile.name, None)
-            self.records.minted(profile, outcome)
+            self.records.minted(profile, outcome, run_id=terms.run_id)
         else:
             self.last_errors[profile.name] = LastError(
                 outcome.code, outcome.message, outcome.hint, self.clock.now()
             )
-            self.records.mint_failed(profile, outcome)
+            self.records.mint_failed(profile, outcome, run_id=terms.run_id)
 
     def _forget_errors(self, identity: Identity) -> None:
         for profile in self.config.profiles.values():

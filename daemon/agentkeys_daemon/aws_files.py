@@ -11,7 +11,10 @@ import os
 import stat
 from pathlib import Path
 
+from agentkeys.config import Profile
+from agentkeys.documents import place_variables
 from agentkeys.errors import ConfigError
+from agentkeys.leases import Lease
 from agentkeys.private_files import private_folder, replace_file
 
 __all__ = ["AwsFiles"]
@@ -22,6 +25,13 @@ class AwsFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def place(
+        self, profile: Profile, lease: Lease, *, inherited_region: str | None
+    ) -> dict[str, str]:
+        """`place_variables`, and the two that name the files."""
+        variables = place_variables(profile, lease, inherited_region=inherited_region)
+        return variables | self.variables(variables["AWS_REGION"], profile.store.s3_endpoint)
 
     def variables(self, region: str, endpoint: str | None) -> dict[str, str]:
         """The two variables; the files are there when this returns. Raises ConfigError."""

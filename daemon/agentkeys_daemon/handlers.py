@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 
@@ -15,7 +16,9 @@ from agentkeys.errors import (
     AgentkeysError,
     ConfigError,
     ConfigMismatch,
+    InsideRun,
     ProtocolError,
+    RunsLive,
 )
 from agentkeys.protocol import (
     DEFAULT,
@@ -40,7 +43,10 @@ from agentkeys_daemon.http import (
     read_request,
 )
 from agentkeys_daemon.notices import ToldOnce, short_session
+from agentkeys_daemon.prompt import prompt_line
 from agentkeys_daemon.refusals import refusal
+from agentkeys_daemon.runs.asked import AskedRun
+from agentkeys_daemon.runs.gate import check_inside
 from agentkeys_daemon.status import StatusView
 
 __all__ = ["Handlers"]
@@ -70,20 +76,24 @@ class Handlers:
         self._settings = settings_token(environ, os.getcwd)
         self._stop = stop
         self._told = ToldOnce()
-        self._plain: dict[tuple[str, str], Handler] = {
+        self._serving = (self._credentials, self._environment, self._begin_run)
+        self._plain: dict[tuple[str, ...], Handler] = {
             ("GET", "health"): self._health,
             ("GET", "status"): self._status,
             ("POST", "shutdown"): self._shutdown,
             ("GET", "profiles"): self._profiles,
+            ("GET", "runs"): self._list_runs,
             ("DELETE", "leases"): self._forget_all,
         }
         self._named: dict[tuple[str, ...], Handler] = {
             ("GET", "profiles", "credentials"): self._credentials,
             ("GET", "profiles", "environment"): self._environment,
             ("GET", "profiles", "status"): self._profile_status,
-            ("POST", "profiles", "runs"): self._runs,
+            ("GET", "profiles", "prompt"): self._prompt,
+            ("POST", "profiles", "runs"): self._begin_run,
             ("POST", "profiles", "refresh"): self._refresh,
             ("DELETE", "profiles", "leases"): self._forget,
+            ("DELETE", "runs"): self._forget_run,
             ("GET", "identities"): self._whoami,
             ("PUT", "identities", "session"): self._log_in,
             ("DELETE", "identities", "session"): self._log_out,
@@ -107,29 +117,33 @@ class Handlers:
         await answer.send(send)
 
     async def _answer(self, request: HttpRequest) -> HttpAnswer:
-        handler, name = self._find(request)
+        route, name = _route(request)
+        handler = (self._named if name else self._plain).get(route)
         if handler is None:
             raise ProtocolError(
                 f"the daemon has nothing at {request.method[:20]} {request.path[:100]!r}",
                 hint="run: agentkeys daemon restart",
             )
+        inside = self._app.runs.around(request.peer)
         try:
+            if inside:
+                check_inside(inside, route, self._own_name(route, name))
+                request = replace(request, inside=inside.run)
             if name:
                 self._check_settings(request)
             return await handler(request, name)
         except AgentkeysError as problem:
-            if handler in (self._credentials, self._environment, self._runs):
-                self._app.records.refused(self._known_profile(name), problem, request.peer)
+            if isinstance(problem, InsideRun) or handler in self._serving:
+                run_id = inside.run.id if inside and inside.run else None
+                profile = self._known_profile(name) if route[1] == "profiles" and name else None
+                self._app.records.refused(profile, problem, request.peer, run_id=run_id)
             raise
 
-    def _find(self, request: HttpRequest) -> tuple[Handler | None, str]:
-        """What answers a request, and the profile or identity that its path names."""
-        match request.path.split("/"):
-            case ["", "v1", kind]:
-                return self._plain.get((request.method, kind)), ""
-            case ["", "v1", kind, name, *part] if name:
-                return self._named.get((request.method, kind, *part)), unquote(name)
-        return None, ""
+    def _own_name(self, route: tuple[str, ...], name: str) -> str:
+        """The name of the profile that is meant."""
+        if name == DEFAULT and route[1] == "profiles":
+            return self._app.config.profile(None).name
+        return name
 
     def _check_settings(self, request: HttpRequest) -> None:
         """A client with other settings means another configuration than the one we would use."""
@@ -156,35 +170,73 @@ class Handlers:
     async def _profile_status(self, request: HttpRequest, name: str) -> HttpAnswer:
         return json_answer(self._view.status(self._profile(name)))
 
+    async def _prompt(self, request: HttpRequest, name: str) -> HttpAnswer:
+        line = prompt_line(self._view.status(self._profile(name)))
+        return HttpAnswer(200, "text/plain; charset=utf-8", line.encode())
+
     async def _shutdown(self, request: HttpRequest, name: str) -> HttpAnswer:
+        is_forced = bool(request.body) and request.json().get("force") is True
+        if not is_forced:
+            self._check_idle()
         self._stop()
         return json_answer(self._view.health())
+
+    def _check_idle(self) -> None:
+        """Raises RunsLive while programs run that would lose their credentials."""
+        live = self._app.runs.live
+        if live:
+            first = live[0]
+            others = f" and {len(live) - 1} more" if len(live) > 1 else ""
+            raise RunsLive(
+                f"{first.program or 'a program'} (pid {first.process.pid}){others} runs with"
+                " credentials from this daemon",
+                hint="restart keeps them; to stop in any case: agentkeys daemon stop --force",
+            )
 
     async def _profiles(self, request: HttpRequest, name: str) -> HttpAnswer:
         self._check_settings(request)
         return json_answer(self._view.profiles())
 
     async def _credentials(self, request: HttpRequest, name: str) -> HttpAnswer:
-        lease = await self._app.credentials(self._profile(name), request.peer)
+        lease = await self._app.credentials(
+            self._profile(name), request.peer, inside=request.inside
+        )
         return HttpAnswer(200, "application/json", credential_process_document(lease))
 
     async def _environment(self, request: HttpRequest, name: str) -> HttpAnswer:
         variables = await self._app.environment(
-            self._profile(name), request.peer, inherited_region=_region(request)
+            self._profile(name),
+            request.peer,
+            inside=request.inside,
+            inherited_region=_region(request),
         )
         return _entries(variables)
 
-    async def _runs(self, request: HttpRequest, name: str) -> HttpAnswer:
+    async def _begin_run(self, request: HttpRequest, name: str) -> HttpAnswer:
         profile = self._profile(name)
-        variables = await self._app.begin_run(
-            profile, request.peer, inherited_region=_region(request)
+        document = request.json() if request.body else {}
+        asked, region = AskedRun.parse(document), _region(request)
+        runs, inside = self._app.runs, request.inside
+        if document.get("explain"):
+            return _entries(
+                await runs.explain(profile, asked, inside=inside, inherited_region=region)
+            )
+        variables = await runs.begin(
+            profile, request.peer, asked, inside=inside, inherited_region=region
         )
         headers = self._notice(profile) if TERMINAL_HEADER in request.headers else ()
         return _entries(variables, headers)
 
+    async def _list_runs(self, request: HttpRequest, name: str) -> HttpAnswer:
+        return json_answer({"version": 1, "runs": self._view.runs()})
+
+    async def _forget_run(self, request: HttpRequest, name: str) -> HttpAnswer:
+        until = await self._app.runs.forget(name, request.peer)
+        return json_answer({"version": 1, "run": name, "credentials_live_until": _utc(until)})
+
     def _notice(self, profile: Profile) -> tuple[tuple[str, str], ...]:
         """What a person who starts a program has to be told about `profile`, the first time."""
-        notice = short_session(profile, self._app.leases.held(profile))
+        notice = short_session(profile, self._view.held(profile))
         if notice is None or not self._told.is_news(notice):
             return ()
         return ((NOTICE_HEADER, quote(f"{notice.message}\n{notice.hint}")),)
@@ -233,7 +285,7 @@ class Handlers:
             {
                 "version": 1,
                 "identity": identity.name,
-                "credentials_live_until": until and format_utc(until),
+                "credentials_live_until": _utc(until),
             }
         )
 
@@ -260,12 +312,26 @@ class Handlers:
         return next(iter(default + own), None)
 
 
+def _route(request: HttpRequest) -> tuple[tuple[str, ...], str]:
+    """What is asked for, and the profile, identity or run that the path names."""
+    match request.path.split("/"):
+        case ["", "v1", kind]:
+            return (request.method, kind), ""
+        case ["", "v1", kind, name, *part] if name:
+            return (request.method, kind, *part), unquote(name)
+    return (request.method, ""), ""
+
+
+def _utc(at: datetime | None) -> str | None:
+    return format_utc(at) if at else None
+
+
 def _forgotten(profiles: list[str], until: datetime | None) -> HttpAnswer:
     return json_answer(
         {
             "version": 1,
             "profiles": profiles,
-            "credentials_live_until": until and format_utc(until),
+            "credentials_live_until": _utc(until),
         }
     )
 

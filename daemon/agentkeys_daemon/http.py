@@ -9,6 +9,7 @@ from typing import Any
 
 from agentkeys.errors import ProtocolError
 from agentkeys_daemon.peers import Peer
+from agentkeys_daemon.runs.run import Run
 
 __all__ = ["HttpAnswer", "HttpRequest", "Receive", "Scope", "Send", "json_answer", "read_request"]
 
@@ -29,6 +30,8 @@ class HttpRequest:
     headers: Mapping[str, str]
     body: bytes
     peer: Peer
+    inside: Run | None = None
+    """The run that the peer is in."""
 
     def json(self) -> dict[str, Any]:
         """The body as an object; raises ProtocolError."""

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from agentkeys.broker import BrokerClient
 from agentkeys.clock import Clock
-from agentkeys.config import Identity, Profile, SandboxIdentity
-from agentkeys.errors import AgentkeysError
+from agentkeys.config import Identity, SandboxIdentity
 from agentkeys.keeper import Keeper
-from agentkeys.leases import FailureMemory, Lease, LeaseCache, Minter
+from agentkeys.leases import FailureMemory, LeaseCache, Minter, Report
 from agentkeys.login import await_login, start_email_login, take_managed_wallet
 from agentkeys.sessions import BrokerSession, parse_broker_session
 from agentkeys.tokens import TokenSource
@@ -50,7 +49,7 @@ class Identities:
         transport: Transport,
         clock: Clock,
         state: Path,
-        report: Callable[[Profile, Lease | AgentkeysError], None],
+        report: Report,
         logged_in: Callable[[str, BrokerSession], None],
     ) -> None:
         """`report` hears of mints, `logged_in` of the logins that an identity does by itself."""

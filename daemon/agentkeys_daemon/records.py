@@ -13,6 +13,7 @@ from agentkeys.errors import AgentkeysError, AuditError, StsError
 from agentkeys.leases import Lease
 from agentkeys.sessions import BrokerSession
 from agentkeys_daemon.peers import Peer
+from agentkeys_daemon.runs.run import Run
 
 __all__ = ["Recorder"]
 
@@ -29,10 +30,12 @@ class Recorder:
         self._ledger = ledger
         self._session_of = session_of
 
-    def minted(self, profile: Profile, lease: Lease) -> None:
-        self._append("mint", **self._profile(profile), **_lease(lease), uid=os.getuid())
+    def minted(self, profile: Profile, lease: Lease, *, run_id: str | None) -> None:
+        """`run_id` is of the run whose own lease it is."""
+        facts = {**self._profile(profile), **_lease(lease)}
+        self._append("mint", **facts, uid=os.getuid(), run_id=run_id)
 
-    def mint_failed(self, profile: Profile, problem: AgentkeysError) -> None:
+    def mint_failed(self, profile: Profile, problem: AgentkeysError, *, run_id: str | None) -> None:
         request_id = problem.request_id if isinstance(problem, StsError) else None
         self._append(
             "mint",
@@ -40,20 +43,41 @@ class Recorder:
             **_failure(problem),
             sts_request_id=request_id,
             uid=os.getuid(),
+            run_id=run_id,
         )
 
-    def served(self, profile: Profile, lease: Lease, peer: Peer) -> None:
-        self._append("serve", **self._profile(profile), **_lease(lease), **_peer(peer))
+    def served(
+        self, profile: Profile, lease: Lease, peer: Peer, *, run_id: str | None = None
+    ) -> None:
+        """`run_id` is of the run that the peer is in."""
+        self._append(
+            "serve", **self._profile(profile), **_lease(lease), **_peer(peer), run_id=run_id
+        )
 
     def run_started(self, profile: Profile, lease: Lease, peer: Peer, run_id: str) -> None:
         self._append(
             "run_start", **self._profile(profile), **_lease(lease), **_peer(peer), run_id=run_id
         )
 
-    def refused(self, profile: Profile | None, problem: AgentkeysError, peer: Peer) -> None:
-        """A peer asked for credentials and got none; `profile` is None where none was meant."""
+    def run_ended(self, run: Run) -> None:
+        """Its program has ended."""
+        self._append("run_end", **_run(run), uid=os.getuid(), pid=run.process.pid)
+
+    def run_forgotten(self, run: Run, peer: Peer) -> None:
+        """A peer had its credentials taken away."""
+        self._append("forget", **_run(run), **_peer(peer))
+
+    def refused(
+        self,
+        profile: Profile | None,
+        problem: AgentkeysError,
+        peer: Peer,
+        *,
+        run_id: str | None = None,
+    ) -> None:
+        """A peer asked for something and did not get it; `profile` is None where none was meant."""
         facts = self._profile(profile) if profile else {}
-        self._append("refuse", **facts, **_failure(problem), **_peer(peer))
+        self._append("refuse", **facts, **_failure(problem), **_peer(peer), run_id=run_id)
 
     def logged(self, event: str, identity: str, session: BrokerSession | None, peer: Peer) -> None:
         """A `login` or a `logout`."""
@@ -99,10 +123,15 @@ def _lease(lease: Lease) -> dict[str, Any]:
     return {
         "sts_session_name": lease.role_session_name,
         "duration_got": int(lease.lifetime.total_seconds()),
+        "policy_hash": lease.policy_hash,
         "access_key_id": lease.credentials.access_key_id,
         "sts_request_id": lease.sts_request_id,
         "expires_at": lease.credentials.expires_at,
     }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {"profile": run.profile, "subject": run.subject, "run_id": run.id}
 
 
 def _failure(problem: AgentkeysError) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from agentkeys_daemon.handlers import Handlers
 from agentkeys_daemon.idle import IdleExit
 from agentkeys_daemon.listening import OwnSocket
 from agentkeys_daemon.memory import keep_what_is_loaded
+from agentkeys_daemon.process_watch import process_watch
 from agentkeys_daemon.refresher import Refresher
 from agentkeys_daemon.server import DaemonServer
 from agentkeys_daemon.status import StatusView
@@ -58,7 +59,7 @@ async def serve(around: Surroundings) -> None:
     handlers = Handlers(app=app, view=view, environ=around.environ, stop=stop.set)
     idle = IdleExit(
         limit=lambda: _idle_limit(app),
-        is_busy=lambda: app.is_minting or _is_login_here_alone(app),
+        is_busy=lambda: app.is_minting or bool(app.runs.live) or _is_login_here_alone(app),
     )
     listener = around.handed or OwnSocket(path)
     server = DaemonServer(idle.watching(handlers), until=stop, leave=listener.remove)
@@ -68,9 +69,10 @@ async def serve(around: Surroundings) -> None:
     refresher = Refresher(refresh=app.refresh, changed=app.changed)
     work = [_preload(app), refresher.run(), _end_idle(idle, stop)]
     if isinstance(listener, OwnSocket):
-        work.append(_end_unreachable(listener, stop))
+        work.append(_end_unreachable(listener, app, stop))
     background = [loop.create_task(task) for task in work]
     log.info("serving %s, %s", path, app.opened.detail)
+    app.runs.restore()
     keep_what_is_loaded()
     around.ready()
     try:
@@ -93,7 +95,8 @@ def _make_app(around: Surroundings) -> App:
         transport=Transport(clock=clock),
         ledger=ledger,
         clock=clock,
-        state=around.paths.state,
+        paths=around.paths,
+        watch=process_watch(),
     )
 
 
@@ -103,9 +106,12 @@ async def _end_idle(idle: IdleExit, stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def _end_unreachable(listener: OwnSocket, stop: asyncio.Event) -> None:
-    """Nobody finds us without our socket, as when a logout clears the folder that it was in."""
-    while listener.is_there:  # noqa: ASYNC110 - a file has no event
+async def _end_unreachable(listener: OwnSocket, app: App, stop: asyncio.Event) -> None:
+    """Nobody finds us without our socket, as when a logout clears the folder that it was in.
+
+    Nobody but the programs that have found the endpoint.
+    """
+    while listener.is_there or app.runs.live:  # noqa: ASYNC110 - a file has no event
         await asyncio.sleep(REACHABLE_SECONDS)
     log.info("somebody has removed the socket, ending")
     stop.set()

@@ -20,6 +20,7 @@ from agentkeys.protocol import PROTOCOL_VERSION
 from agentkeys_daemon.app import App, LastError
 from agentkeys_daemon.notices import Notice, broker_clock, short_session, store_clock
 from agentkeys_daemon.process_figures import open_descriptors, resident_bytes
+from agentkeys_daemon.runs.run import Run
 
 __all__ = ["StatusView"]
 
@@ -62,13 +63,21 @@ class StatusView:
                 "vault_detail": self._app.opened.detail,
                 "ledger_error": _words(self._app.records.trouble),
                 "config": config.origin if config else None,
+                "endpoint_port": self._app.runs.endpoint.port,
+                "endpoint_error": _words(self._app.runs.trouble),
                 "config_error": _words(mismatch or problem),
             },
             "default_profile": config.default_profile if config else None,
             "identities": [self._identity(identity) for identity in identities],
             "profiles": [self._profile(profile) for profile in profiles],
+            "runs": self.runs(only),
             "notices": [asdict(notice) for notice in self._notices(identities, profiles)],
         }
+
+    def runs(self, only: Profile | None = None) -> list[dict[str, Any]]:
+        """The programs under exec, of one profile or of all."""
+        runs = [run for run in self._app.runs.all if only is None or run.profile == only.name]
+        return [self._run(run) for run in runs]
 
     def profiles(self) -> dict[str, Any]:
         """What is configured; raises ConfigError."""
@@ -126,7 +135,7 @@ class StatusView:
         return "refused" if keeper.is_refused else "live"
 
     def _profile(self, profile: Profile) -> dict[str, Any]:
-        lease = self._held(profile)
+        lease = self.held(profile)
         keeper = self._app.identities.keeper(profile.identity)
         session = keeper.held_session
         return {
@@ -137,9 +146,26 @@ class StatusView:
             "role_arn": profile.role_arn and profile.role_arn.arn,
             "bucket": profile.bucket,
             "prefix": lease and _prefix(profile, lease),
-            **self._lease(lease, is_used=lease is not None and self._app.leases.is_used(profile)),
+            **self._lease(lease, is_used=lease is not None and self._is_used(profile)),
             "clock_skew_seconds": _seconds(self._app.leases.skew(profile)),
             "last_error": _last_error(self._app.last_errors.get(profile.name)),
+        }
+
+    def _run(self, run: Run) -> dict[str, Any]:
+        held = self._app.runs.held(run)
+        return {
+            "id": run.id,
+            "profile": run.profile,
+            "subject": run.subject,
+            "program": run.program,
+            "pid": run.process.pid,
+            "state": "forgotten" if run.is_forgotten else "live",
+            "started_at": format_utc(run.started_at),
+            "door": "endpoint" if run.has_endpoint else "environment",
+            "lease": "own" if run.has_own_lease else "shared",
+            "allow": [str(rule) for rule in run.allow] or None,
+            "read_only": run.reads_only,
+            "expires_at": held and format_utc(held.credentials.expires_at),
         }
 
     def _lease(self, lease: Lease | None, *, is_used: bool) -> dict[str, Any]:
@@ -162,12 +188,16 @@ class StatusView:
         found = [broker_clock(identity, times.skew(identity.url)) for identity in identities]
         for profile in profiles:
             found.append(store_clock(profile, self._app.leases.skew(profile)))
-            found.append(short_session(profile, self._held(profile)))
+            found.append(short_session(profile, self.held(profile)))
         return filter(None, found)
 
-    def _held(self, profile: Profile) -> Lease | None:
+    def _is_used(self, profile: Profile) -> bool:
+        return self._app.leases.is_used(self._app.leases.terms(profile))
+
+    def held(self, profile: Profile) -> Lease | None:
+        """The lease that its programs share; None where there is none or nobody can tell."""
         try:
-            return self._app.leases.held(profile)
+            return self._app.leases.held(self._app.leases.terms(profile))
         except AgentkeysError:
             return None
 
@@ -178,6 +208,7 @@ def _configured(profile: Profile) -> dict[str, Any]:
         "identity": profile.identity.name,
         "store": profile.store.name,
         "kind": profile.store.kind.name,
+        "s3_endpoint": profile.store.s3_endpoint,
         "role_arn": profile.role_arn and profile.role_arn.arn,
         "region": profile.region or DEFAULT_REGION,
         "duration_seconds": int(profile.duration.total_seconds()),

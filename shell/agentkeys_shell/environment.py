@@ -10,9 +10,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["child_environment", "is_inherited"]
+__all__ = ["HARMLESS", "child_environment", "is_inherited", "parse_entries"]
 
 HARMLESS = frozenset(
     {
@@ -33,23 +33,83 @@ HARMLESS = frozenset(
 )
 """AWS settings that a user keeps on purpose and that cannot change who the program is."""
 
-_OURS = ("AGENTKEYS_SESSION", "AGENTKEYS_RUN", "AGENTKEYS_USER_WALLET", "AGENTKEYS_S3_")
+_OURS = (
+    "AGENTKEYS_SESSION",
+    "AGENTKEYS_SOCKET",
+    "AGENTKEYS_RUN",
+    "AGENTKEYS_USER_WALLET",
+    "AGENTKEYS_S3_",
+)
 _FOREIGN = ("AWS_", "BOTO_", "EC2_SECURITY_TOKEN")
 
+_CREDENTIALS = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "EC2_SECURITY_TOKEN",
+    }
+)
+"""What would mix with the run's own credentials even where all else is inherited."""
+_HERMETIC = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED")
+"""What a run is given so that it sees nothing else."""
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_OURSELVES = ("127.0.0.1", "localhost")
 
-def is_inherited(name: str) -> bool:
-    """Whether a child gets to see a variable of its caller."""
-    return name in HARMLESS or not name.startswith((*_FOREIGN, *_OURS))
+
+def is_inherited(name: str, *, keep: Collection[str] = (), inherit_aws: bool = False) -> bool:
+    """Whether a child gets to see a variable of its caller.
+
+    `keep` are those that the user wants it to see; with `inherit_aws` it sees all AWS settings.
+    """
+    if name in keep or name in HARMLESS:
+        return True
+    if inherit_aws and name.startswith(_FOREIGN):
+        return name not in _CREDENTIALS
+    return not name.startswith((*_FOREIGN, *_OURS))
 
 
-def child_environment(inherited: Mapping[str, str], given: bytes) -> dict[str, str]:
+def child_environment(
+    inherited: Mapping[str, str],
+    given: bytes,
+    *,
+    keep: Collection[str] = (),
+    inherit_aws: bool = False,
+) -> dict[str, str]:
     """The child's environment.
 
     `given` is the run's own, as `env -0` prints one.
     """
-    environment = {name: value for name, value in inherited.items() if is_inherited(name)}
+    environment = {
+        name: value
+        for name, value in inherited.items()
+        if is_inherited(name, keep=keep, inherit_aws=inherit_aws)
+    }
+    left_out = _HERMETIC if inherit_aws else ()
+    environment |= {name: value for name, value in parse_entries(given) if name not in left_out}
+    return environment | _past_proxies(environment)
+
+
+def parse_entries(given: bytes) -> Iterator[tuple[str, str]]:
+    """The variables in what `env -0` prints."""
     for entry in given.split(b"\0"):
         name, equals, value = entry.decode("utf-8", "surrogateescape").partition("=")
         if equals:
-            environment[name] = value
-    return environment
+            yield name, value
+
+
+def _past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """Some clients would ask the proxy for what this machine itself gives, token and all."""
+    if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXIES):
+        return {}
+    changes = {}
+    for name, other in (("NO_PROXY", "no_proxy"), ("no_proxy", "NO_PROXY")):
+        hosts = environment.get(name) or environment.get(other) or ""
+        named = [host.strip() for host in hosts.split(",") if host.strip()]
+        if "*" not in named:
+            missing = [host for host in _OURSELVES if host not in named]
+            changes[name] = ",".join((*named, *missing))
+    return changes

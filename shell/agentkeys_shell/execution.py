@@ -10,8 +10,10 @@ import posix
 
 from agentkeys.client import read_environment
 from agentkeys.protocol import NOTICE_HEADER, REGION_HEADER, TERMINAL_HEADER, quote
+from agentkeys_shell.asked_run import asked_run
 from agentkeys_shell.daemon import ask, enable_packages, profile_path
 from agentkeys_shell.environment import child_environment
+from agentkeys_shell.subreaper import become_subreaper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,25 +33,51 @@ def run(options: Mapping[str, str], command: Sequence[str]) -> int:
     """
     environ = read_environment()
     try:
-        given = _begin(options.get("profile"), environ)
+        child = _prepare(options, command, environ)
+        if "explain" in options:
+            from agentkeys_shell.explaining import explain  # noqa: PLC0415 - for people
+
+            return explain(environ, child, as_json="json" in options)
     except Exception as problem:  # noqa: BLE001 - whatever it is, 125 says that it was ours
         _complain(problem)
         return OUR_FAILURE
-    return _become(command, child_environment(environ, given), environ)
+    if "no_subreaper" not in options:
+        become_subreaper()
+    return _become(command, child, environ)
 
 
-def _begin(profile: str | None, environ: Mapping[str, str]) -> bytes:
+def _prepare(
+    options: Mapping[str, str], command: Sequence[str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of a new run's program, or of one that is only explained."""
+    wanted = {}
+    if "set" in options:
+        from agentkeys_shell.own_names import own_names, parse_settings  # noqa: PLC0415 - rare
+
+        wanted = parse_settings(options["set"].split("\0"))
+    given = _begin(options, asked_run(options, command), environ)
+    child = child_environment(
+        environ,
+        given,
+        keep=options.get("keep_env", "").split("\0"),
+        inherit_aws="inherit_aws" in options,
+    )
+    return child | own_names(wanted, given) if wanted else child
+
+
+def _begin(options: Mapping[str, str], asked: bytes, environ: Mapping[str, str]) -> bytes:
     """The variables of a new run, after a login where a person is there to do it."""
+    profile = options.get("profile")
     path = profile_path(profile, "runs", environ)
     headers = _headers(environ)
     try:
-        answer = ask("POST", path, environ=environ, headers=headers)
+        answer = ask("POST", path, environ=environ, headers=headers, body=asked)
     except Exception as problem:
         if getattr(problem, "code", "") != "login_required" or not _person_is_there():
             raise
         _complain(problem)
         _offer_login(profile, environ)
-        answer = ask("POST", path, environ=environ, headers=headers)
+        answer = ask("POST", path, environ=environ, headers=headers, body=asked)
     notice = answer.header(NOTICE_HEADER)
     if notice:
         _tell(notice)

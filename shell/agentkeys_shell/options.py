@@ -81,6 +81,7 @@ _EXEC = (
         value=None,
         help="Print what would change in the environment, without secrets, and run nothing.",
     ),
+    FastOption("--json", value=None, help="Print that as JSON, for programs."),
 )
 
 FAST_COMMANDS: dict[str, tuple[FastOption, ...]] = {

@@ -16,6 +16,7 @@ from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.app import App
 from agentkeys_daemon.peers import itself
+from agentkeys_daemon.process_watch import process_watch
 from tests.fakes.vault import Fault, FaultyVault
 from tests.support.moved_clock import MovedClock
 
@@ -56,7 +57,8 @@ async def _forget_all(folder: Path, vault: FaultyVault) -> list[str]:
         transport=Transport(clock=clock),
         ledger=FileLedger(path=paths.ledger, clock=clock),
         clock=clock,
-        state=paths.state,
+        paths=paths,
+        watch=process_watch(),
     )
     with pytest.raises(VaultUnavailable):
         await app.forget(None, itself())

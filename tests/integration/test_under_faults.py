@@ -235,7 +235,7 @@ async def assert_recovers(daemon: CompressedDaemon, around: Surroundings) -> Non
         for profile in PROFILES:
             assert isinstance(await daemon.told(profile), Lease)
     for name in PROFILES:
-        held = daemon.app.leases.held(daemon.app.config.profiles[name])
+        held = daemon.held(name)
         assert held
         assert assess(held, daemon.clock) is Freshness.FRESH
     assert not daemon.app.last_errors

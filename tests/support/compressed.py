@@ -20,6 +20,7 @@ from agentkeys.transport import Transport
 from agentkeys.vault import open_vault
 from agentkeys_daemon.app import App
 from agentkeys_daemon.peers import itself
+from agentkeys_daemon.process_watch import process_watch
 from agentkeys_daemon.refresher import Refresher
 from tests.support.hasty_loop import HastyLoop
 from tests.support.moved_clock import MovedClock
@@ -59,8 +60,11 @@ class CompressedDaemon:
 
     def left(self, profile: str) -> timedelta:
         """Of the lease that is held for `profile`; zero or less where none is good."""
-        held = self.app.leases.held(self.app.config.profiles[profile])
+        held = self.held(profile)
         return held.remaining(self.clock) if held else timedelta(0)
+
+    def held(self, profile: str) -> Lease | None:
+        return self.app.leases.held(self.app.leases.terms(self.app.config.profiles[profile]))
 
     def ask(self, profile: str) -> asyncio.Task[Lease]:
         """A request, which time has to pass for."""
@@ -114,7 +118,8 @@ async def compressed_daemon(
         transport=Transport(clock=clock),
         ledger=rows,
         clock=clock,
-        state=paths.state,
+        paths=paths,
+        watch=process_watch(),
     )
     refresher = Refresher(refresh=app.refresh, changed=app.changed)
     refreshing = asyncio.get_running_loop().create_task(refresher.run())

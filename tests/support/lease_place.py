@@ -105,7 +105,7 @@ class Place:
             holder=self.keeper,
             failures=FailureMemory(clock=self.clock, draw=lambda: self.draw),
             clock=self.clock,
-            report=lambda profile, what: self.reports.append((profile.name, what)),
+            report=lambda terms, what: self.reports.append((terms.profile.name, what)),
             patience=self.patience,
         )
 

@@ -16,11 +16,13 @@ from agentkeys_shell.fast_options import fast_options, given
     "it is not found.",
 )
 @fast_options("exec")
-@click.argument("program", nargs=-1, required=True, metavar="-- PROGRAM [ARGUMENTS]...")
+@click.argument("program", nargs=-1, metavar="-- PROGRAM [ARGUMENTS]...")
 def command(program: tuple[str, ...], **options: str | bool | None) -> int:
     """Run a program with temporary credentials in its environment.
 
     The program replaces agentkeys, so signals, exit status and terminal are its own. It inherits no
     other AWS settings.
     """
+    if not program and not options["explain"]:
+        raise click.UsageError("there is no program to run")
     return run(given(options), program)

@@ -1,0 +1,50 @@
+"""A run: one program under `agentkeys exec`, from its start to its end."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from agentkeys.access_rules import AccessRule
+from agentkeys.processes import ProcessId
+
+__all__ = ["Run", "new_run_id"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What is known of a run; nothing in it is secret."""
+
+    id: str
+    """16 of a-z2-7."""
+    profile: str
+    subject: str
+    """Whose credentials it began with, and nobody else's it ever gets."""
+    process: ProcessId
+    """The program itself, which was `agentkeys exec` before its execve."""
+    program: str | None
+    """What it was called on the command line, without its arguments."""
+    started_at: datetime
+    allow: tuple[AccessRule, ...]
+    """What it was narrowed to, on top of what its profile says; empty where it was not."""
+    reads_only: bool
+    lease_run: str | None
+    """The run whose own lease it works with: itself, the run that it is in, or none."""
+    token_hash: str | None = None
+    """Of its token for the endpoint, None for a run with fixed keys."""
+    is_forgotten: bool = False
+    """Whether somebody has taken its credentials away although it goes on."""
+
+    @property
+    def has_own_lease(self) -> bool:
+        return self.lease_run == self.id
+
+    @property
+    def has_endpoint(self) -> bool:
+        return self.token_hash is not None
+
+
+def new_run_id() -> str:
+    return base64.b32encode(secrets.token_bytes(10)).decode().lower()

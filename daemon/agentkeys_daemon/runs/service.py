@@ -1,0 +1,231 @@
+"""Begins and ends runs: programs under exec, each with no more than it was started with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from agentkeys.clock import Clock
+from agentkeys.config import Config, Profile
+from agentkeys.documents import credential_variables
+from agentkeys.errors import AgentkeysError, ConfigError, DaemonError, RunError
+from agentkeys.leases import Lease, LeaseTerms
+from agentkeys.processes import ProcessId
+from agentkeys.secret import Secret
+from agentkeys_daemon.aws_files import AwsFiles
+from agentkeys_daemon.endpoint import Endpoint, listen, new_token, token_hash
+from agentkeys_daemon.peers import Peer
+from agentkeys_daemon.process_watch import ProcessWatch
+from agentkeys_daemon.profile_leases import ProfileLeases
+from agentkeys_daemon.records import Recorder
+from agentkeys_daemon.repeating import Repeats
+from agentkeys_daemon.runs.asked import AskedRun
+from agentkeys_daemon.runs.door import RunDoor
+from agentkeys_daemon.runs.files import RunFiles
+from agentkeys_daemon.runs.registry import Inside, RunRegistry
+from agentkeys_daemon.runs.run import Run, new_run_id
+from agentkeys_daemon.runs.terms import RunTerms
+
+__all__ = ["Runs"]
+
+
+class Runs:
+    """The daemon's runs; whatever is asked of them raises AgentkeysError and its leaves."""
+
+    def __init__(
+        self,
+        *,
+        files: RunFiles,
+        watch: ProcessWatch,
+        config: Callable[[], Config],
+        leases: ProfileLeases,
+        records: Recorder,
+        aws_files: AwsFiles,
+        repeats: Repeats,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called when a lease may have to be refreshed sooner than it seemed."""
+        self.trouble: DaemonError | None = None
+        """Why the endpoint of an earlier daemon could not be opened again."""
+        self._files = files
+        self._leases = leases
+        self._records = records
+        self._aws_files = aws_files
+        self._repeats = repeats
+        self._clock = clock
+        self._changed = changed
+        self._terms = RunTerms(config=config, leases=leases)
+        self._registry = RunRegistry(files=files, watch=watch, ended=self._ended)
+        self.endpoint = Endpoint(
+            runs=RunDoor(
+                registry=self._registry,
+                terms=self._terms,
+                leases=leases,
+                repeats=repeats,
+                records=records,
+            )
+        )
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def all(self) -> Iterable[Run]:
+        """Those whose process lives."""
+        return self._registry.runs
+
+    @property
+    def live(self) -> list[Run]:
+        """Those that have credentials to lose."""
+        return self._registry.live
+
+    def around(self, peer: Peer) -> Inside | None:
+        """The run that `peer` is in, None where it is in none."""
+        return self._registry.around(peer)
+
+    def terms(self, run: Run) -> LeaseTerms:
+        """What its lease is asked for; raises ConfigError and its leaves."""
+        return self._terms.of(run)
+
+    def held(self, run: Run) -> Lease | None:
+        """Its lease in memory, None where there is none or nobody can tell."""
+        with suppress(AgentkeysError):
+            return self._leases.held(self._terms.of(run))
+        return None
+
+    def restore(self) -> None:
+        """Takes over the runs of an earlier daemon, and opens the endpoint where it was."""
+        self._registry.restore()
+        port = self._files.load_port()
+        if port is None or not any(run.has_endpoint for run in self.live):
+            return
+        try:
+            self.endpoint.start(listen(port))
+        except DaemonError as problem:
+            self.trouble = problem
+
+    def refresh(self) -> list[timedelta | None]:
+        """Begins to mint what is due, and tells for each how long until it will be."""
+        pauses = []
+        for run in self.live:
+            if run.has_endpoint:
+                # A program may sleep for hours, and then has a second for its answer.
+                with suppress(AgentkeysError):
+                    pauses.append(self._leases.refresh(self._terms.of(run), is_needed=True))
+        return pauses
+
+    async def begin(
+        self,
+        profile: Profile,
+        peer: Peer,
+        asked: AskedRun,
+        *,
+        inside: Run | None,
+        inherited_region: str | None,
+    ) -> dict[str, str]:
+        """The variables of a new run whose program `peer` is about to be, secrets in the clear."""
+        run_id = new_run_id()
+        terms, asked = self._terms.begin(profile, asked, run_id, inside=inside)
+        lease = await self._leases.lease(terms)
+        variables = self._aws_files.place(profile, lease, inherited_region=inherited_region)
+        token = new_token() if asked.refresh else None
+        run = Run(
+            id=run_id,
+            profile=profile.name,
+            subject=lease.subject,
+            process=_process(peer),
+            program=asked.program,
+            started_at=self._clock.now(),
+            allow=asked.allow,
+            reads_only=asked.reads_only,
+            lease_run=terms.run_id,
+            token_hash=token_hash(token.reveal()) if token else None,
+        )
+        if token:
+            variables |= self._open(run, token)
+        else:
+            variables |= credential_variables(lease)
+        self._registry.begin(run)
+        self._records.run_started(profile, lease, peer, run_id)
+        self._changed()
+        return variables | {"AGENTKEYS_RUN": run_id, "AWS_SDK_UA_APP_ID": run_id}
+
+    async def explain(
+        self,
+        profile: Profile,
+        asked: AskedRun,
+        *,
+        inside: Run | None,
+        inherited_region: str | None,
+    ) -> dict[str, str]:
+        """The variables that such a run would have, none of them a secret."""
+        terms, asked = self._terms.begin(profile, asked, "", inside=inside)
+        shared = self._terms.of(inside) if inside else self._leases.terms(profile)
+        lease = await self._leases.lease(shared)
+        # What cannot be asked for at all is told now.
+        terms.scope.session_policy(lease.claims, profile.role_arn)
+        names = _ENDPOINT_VARIABLES if asked.refresh else tuple(credential_variables(lease))
+        return {
+            **self._aws_files.place(profile, lease, inherited_region=inherited_region),
+            **dict.fromkeys((*names, "AGENTKEYS_RUN", "AWS_SDK_UA_APP_ID"), EXPLAINED),
+        }
+
+    async def forget(self, run_id: str, peer: Peer) -> datetime | None:
+        """Takes a run's credentials away; returns until when what it was given lives on."""
+        run = self._registry.find(run_id)
+        held = self.held(run)
+        self._registry.forget(run)
+        self._repeats.drop(run.id)
+        self._records.run_forgotten(run, peer)
+        if run.has_own_lease:
+            with suppress(ConfigError):
+                return await self._leases.drop(self._terms.of(run))
+        return held.credentials.expires_at if held else None
+
+    async def aclose(self) -> None:
+        """The runs go on, and so does what is on record of them."""
+        self._registry.close()
+        await self.endpoint.stop()
+        await asyncio.gather(*self._ending)
+
+    def _open(self, run: Run, token: Secret) -> dict[str, str]:
+        if self.endpoint.port is None:
+            listening = listen()
+            self._files.save_port(listening.getsockname()[1])
+            self.endpoint.start(listening)
+        values = (
+            self.endpoint.url(run.id),
+            token.reveal(),
+            str(self._files.save_token(run.id, token)),
+        )
+        return dict(zip(_ENDPOINT_VARIABLES, values, strict=True))
+
+    def _ended(self, run: Run) -> None:
+        self._repeats.drop(run.id)
+        self._records.run_ended(run)
+        task = asyncio.get_running_loop().create_task(self._clear(run))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _clear(self, run: Run) -> None:
+        # What stays in a vault that fails ends by itself, and the vault's trouble is told anyway.
+        with suppress(AgentkeysError):
+            if run.has_own_lease:
+                await self._leases.drop(self._terms.of(run))
+        self._terms.release(run)
+
+
+_ENDPOINT_VARIABLES = (
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+)
+EXPLAINED = "(of the run)"
+"""In place of what a run only has once it has begun."""
+
+
+def _process(peer: Peer) -> ProcessId:
+    if peer.process is None:
+        raise RunError("the system does not tell which process begins a run", hint="try again")
+    return peer.process
