@@ -18,6 +18,7 @@
     GET    /v1/identities/NAME                who is logged in
     PUT    /v1/identities/NAME/session        keep a broker session
     DELETE /v1/identities/NAME/session        forget it and its leases
+    POST   /v1/restart                        begin anew in {"environment"}; sockets and runs stay
     POST   /v1/shutdown                       end the daemon, with {"force"} also while programs run
 
 `@default` stands for the default profile and, in a path of identities, for that profile's identity.

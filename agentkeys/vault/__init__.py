@@ -9,7 +9,7 @@ ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -57,6 +57,8 @@ class OpenedVault:
 
     vault: Vault
     tell: Callable[[], str]
+    in_memory: Callable[[], Mapping[str, Secret]] = dict
+    """What it keeps in memory alone, by account."""
 
     @property
     def detail(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from agentkeys.secret import Secret
 
 __all__ = ["MemoryVault"]
@@ -12,8 +14,14 @@ class MemoryVault:
 
     kind = "memory"
 
-    def __init__(self) -> None:
-        self._blobs: dict[str, Secret] = {}
+    def __init__(self, blobs: Mapping[str, Secret] | None = None) -> None:
+        """`blobs` are those of an earlier one, by account."""
+        self._blobs = dict(blobs or {})
+
+    @property
+    def blobs(self) -> Mapping[str, Secret]:
+        """All that it keeps, by account: for the vault that comes after it."""
+        return dict(self._blobs)
 
     async def load(self, account: str) -> Secret | None:
         return self._blobs.get(account)

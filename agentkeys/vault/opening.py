@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from agentkeys.secret import Secret
 from agentkeys.vault import OpenedVault
 from agentkeys.vault.keyring_vault import HELPER, LIMIT, KeyringVault
 from agentkeys.vault.memory import MemoryVault
@@ -31,26 +32,29 @@ async def open_vault(
     helper: Sequence[str] = HELPER,
     limit: timedelta = LIMIT,
     patience: timedelta = PATIENCE,
+    earlier: Mapping[str, Secret] | None = None,
 ) -> OpenedVault:
     """The OS keyring if this machine has one, memory otherwise; never raises a VaultError.
 
     Waits for a keyring's first answer no longer than `patience`. What is opened then is a keyring
-    until its answer shows that there is none. `helper` and `limit` are KeyringVault's.
+    until its answer shows that there is none. `helper` and `limit` are KeyringVault's; `earlier` is
+    what another vault has kept in memory alone.
     """
     if mode == "memory":
-        return _in_memory("the keyring is not used, as asked")
+        return _in_memory("the keyring is not used, as asked", earlier)
     if environment.get("PYTHON_KEYRING_BACKEND") in _SWITCHED_OFF:
-        return _in_memory("PYTHON_KEYRING_BACKEND switches the OS keyring off")
+        return _in_memory("PYTHON_KEYRING_BACKEND switches the OS keyring off", earlier)
     if sys.platform != "darwin" and find_session_bus(environment) is None:
-        return _in_memory("no OS keyring answers here")
+        return _in_memory("no OS keyring answers here", earlier)
     keyring = KeyringVault(environment=_for_helper(environment), command=helper, limit=limit)
-    vault = SettlingVault(keyring)
+    vault = SettlingVault(keyring, earlier=earlier)
     await vault.settle(patience=patience)
-    return OpenedVault(vault, lambda: vault.detail)
+    return OpenedVault(vault, lambda: vault.detail, lambda: vault.blobs)
 
 
-def _in_memory(reason: str) -> OpenedVault:
-    return OpenedVault(MemoryVault(), lambda: in_memory(reason))
+def _in_memory(reason: str, earlier: Mapping[str, Secret] | None) -> OpenedVault:
+    vault = MemoryVault(earlier)
+    return OpenedVault(vault, lambda: in_memory(reason), lambda: vault.blobs)
 
 
 def find_session_bus(environment: Mapping[str, str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
@@ -30,8 +30,12 @@ class SettlingVault:
     is minted meanwhile.
     """
 
-    def __init__(self, keyring: KeyringVault) -> None:
+    def __init__(
+        self, keyring: KeyringVault, *, earlier: Mapping[str, Secret] | None = None
+    ) -> None:
+        """`earlier` is what an earlier daemon held, where this machine has no keyring."""
         self._keyring = keyring
+        self._earlier = earlier
         self._memory: MemoryVault | None = None
         self._why_memory = ""
         self._first: asyncio.Task[None] | None = None
@@ -39,6 +43,11 @@ class SettlingVault:
     @property
     def kind(self) -> str:
         return self._vault.kind
+
+    @property
+    def blobs(self) -> Mapping[str, Secret]:
+        """What memory alone keeps, by account."""
+        return self._memory.blobs if self._memory else {}
 
     @property
     def detail(self) -> str:
@@ -92,6 +101,6 @@ class SettlingVault:
 
     async def _turn_to_memory(self, problem: KeyringMissing) -> None:
         if self._memory is None:  # another caller may have come first
-            self._memory = MemoryVault()
+            self._memory = MemoryVault(self._earlier)
             self._why_memory = problem.message
             await self._keyring.aclose()

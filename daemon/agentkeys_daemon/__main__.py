@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from agentkeys.errors import AgentkeysError
 from agentkeys_daemon.activation import clean_environment, take_handed_socket
+from agentkeys_daemon.handover import FLAG, take_over
 from agentkeys_daemon.lifecycle import run_daemon
 from agentkeys_daemon.listening import AlreadyRunning
 
@@ -54,8 +55,10 @@ def _tell(descriptor: int, words: bytes) -> None:
 def _run(ready: Callable[[], None], failed: Callable[[bytes], None] | None = None) -> int:
     try:
         handed = take_handed_socket(os.environ)
+        taken = take_over(sys.argv[-1]) if FLAG in sys.argv[1:-1] else None
         clean_environment(os.environ)
-        run_daemon(os.environ, ready=ready, handed=handed)
+        if handover := run_daemon(os.environ, ready=ready, handed=handed, taken=taken):
+            handover.become_next()
     except AlreadyRunning as problem:
         # Somebody was faster, which is what the launcher wanted.
         if failed:

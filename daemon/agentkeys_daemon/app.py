@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import socket
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ from agentkeys_daemon.runs.files import RunFiles
 from agentkeys_daemon.runs.run import Run
 from agentkeys_daemon.runs.service import Runs
 
-__all__ = ["App", "LastError"]
+__all__ = ["App", "LastError", "LeftBehind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,16 @@ class LastError:
     message: str
     hint: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What would be lost with this daemon, unless another one takes it over."""
+
+    endpoint: socket.socket | None
+    """Still listening."""
+    blobs: Mapping[str, Secret]
+    """What the vault kept by account, where it was memory."""
 
 
 class App:
@@ -211,12 +222,14 @@ class App:
         self.records.logged("logout", identity.name, session, peer)
         return until
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> LeftBehind:
         """Writes what is still to be written and ends helpers and connections."""
-        await self.runs.aclose()
+        endpoint = await self.runs.aclose()
         await self.identities.flush()
+        left = LeftBehind(endpoint, self.opened.in_memory())
         await self.opened.vault.aclose()
         await self._transport.aclose()
+        return left
 
     def _terms(self, profile: Profile, inside: Run | None) -> LeaseTerms:
         return self.runs.terms(inside) if inside else self.leases.terms(profile)

@@ -32,6 +32,7 @@ from agentkeys.protocol import (
     settings_token,
 )
 from agentkeys.secret import Secret
+from agentkeys.starter import daemon_environment
 from agentkeys_daemon.app import App
 from agentkeys_daemon.http import (
     HttpAnswer,
@@ -70,17 +71,21 @@ class Handlers:
         view: StatusView,
         environ: Mapping[str, str],
         stop: Callable[[], None],
+        restart: Callable[[Mapping[str, str]], None],
     ) -> None:
+        """`restart` gets the next daemon's environment."""
         self._app = app
         self._view = view
         self._settings = settings_token(environ, os.getcwd)
         self._stop = stop
+        self._restart_as = restart
         self._told = ToldOnce()
         self._serving = (self._credentials, self._environment, self._begin_run)
         self._plain: dict[tuple[str, ...], Handler] = {
             ("GET", "health"): self._health,
             ("GET", "status"): self._status,
             ("POST", "shutdown"): self._shutdown,
+            ("POST", "restart"): self._restart,
             ("GET", "profiles"): self._profiles,
             ("GET", "runs"): self._list_runs,
             ("DELETE", "leases"): self._forget_all,
@@ -179,6 +184,13 @@ class Handlers:
         if not is_forced:
             self._check_idle()
         self._stop()
+        return json_answer(self._view.health())
+
+    async def _restart(self, request: HttpRequest, name: str) -> HttpAnswer:
+        sent = request.json().get("environment")
+        if not isinstance(sent, dict) or not all(isinstance(value, str) for value in sent.values()):
+            raise ProtocolError("the request holds no environment", hint="send it as an object")
+        self._restart_as(daemon_environment(sent))
         return json_answer(self._view.health())
 
     def _check_idle(self) -> None:

@@ -14,6 +14,7 @@ from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.vault import open_vault
 from agentkeys_daemon.activation import HandedSocket
+from agentkeys_daemon.handover import Handover, Taken
 from agentkeys_daemon.listening import BACKLOG, only_one
 from agentkeys_daemon.log import start_log
 
@@ -26,12 +27,17 @@ DESCRIPTORS = 2 * BACKLOG
 
 
 def run_daemon(
-    environ: Mapping[str, str], *, ready: Callable[[], None], handed: HandedSocket | None = None
-) -> None:
+    environ: Mapping[str, str],
+    *,
+    ready: Callable[[], None],
+    handed: HandedSocket | None = None,
+    taken: Taken | None = None,
+) -> Handover | None:
     """Serves until a signal, a shutdown request or its idle time; calls `ready` once it listens.
 
-    It listens on the socket that was `handed` to it, or else on one of its own. Raises
-    AlreadyRunning, DaemonError, ConfigError.
+    It listens on the socket that was `handed` to it, or that it has `taken` over from an earlier
+    daemon, or else on one of its own. Returns what the next one is to take over, when it is to be
+    restarted. Raises AlreadyRunning, DaemonError, ConfigError.
     """
     if handed:
         environ = {**environ, "AGENTKEYS_SOCKET": str(handed.path)}
@@ -43,7 +49,7 @@ def run_daemon(
     lock = only_one(paths.socket)
     handler = start_log(paths.log)
     try:
-        asyncio.run(_live(environ, paths, ready, handed))
+        return asyncio.run(_live(environ, paths, ready, handed, taken))
     finally:
         logging.getLogger("agentkeys").removeHandler(handler)
         handler.close()
@@ -65,16 +71,30 @@ async def _live(
     paths: Paths,
     ready: Callable[[], None],
     handed: HandedSocket | None,
-) -> None:
+    taken: Taken | None,
+) -> Handover | None:
     # Both take a tenth of a second, one in the keyring's helper: whoever has started us waits.
-    opening = asyncio.create_task(open_vault(environment=environ, mode=_vault_mode(environ)))
+    opening = asyncio.create_task(
+        open_vault(
+            environment=environ, mode=_vault_mode(environ), earlier=taken.blobs if taken else None
+        )
+    )
     surroundings, serve = await asyncio.to_thread(_load_server)
-    await serve(
-        surroundings(environ=environ, paths=paths, handed=handed, opened=await opening, ready=ready)
+    return await serve(
+        surroundings(
+            environ=environ,
+            paths=paths,
+            handed=handed,
+            taken=taken,
+            opened=await opening,
+            ready=ready,
+        )
     )
 
 
-def _load_server() -> tuple[type[Surroundings], Callable[[Surroundings], Awaitable[None]]]:
+def _load_server() -> tuple[
+    type[Surroundings], Callable[[Surroundings], Awaitable[Handover | None]]
+]:
     from agentkeys_daemon.serving import Surroundings, serve  # noqa: PLC0415 - see above
 
     return Surroundings, serve

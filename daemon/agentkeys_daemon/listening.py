@@ -64,24 +64,10 @@ class OwnSocket:
     DaemonError.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def __init__(self, path: Path, *, taken: socket.socket | None = None) -> None:
+        """`taken` is what an earlier daemon has left listening there."""
         self._path = path
-        try:
-            _clear_the_way(path)
-            self.socket.bind(str(path))
-            path.chmod(0o600)  # it is the owner's alone already; the umask leaves a useless x
-            self.socket.listen(BACKLOG)
-        except OSError as problem:
-            self.socket.close()
-            raise DaemonError(
-                f"the socket {path} cannot be made: {problem.strerror or problem}",
-                hint="remove what is there, or set AGENTKEYS_SOCKET to another path",
-            ) from problem
-        except DaemonError:
-            self.socket.close()
-            raise
-        self.socket.setblocking(False)
+        self.socket = taken or _made(path)
         self._inode = _inode(path)
 
     @property
@@ -97,6 +83,26 @@ class OwnSocket:
         with suppress(FileNotFoundError):
             if _inode(self._path) == self._inode:
                 self._path.unlink()
+
+
+def _made(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _clear_the_way(path)
+        made.bind(str(path))
+        path.chmod(0o600)  # it is the owner's alone already; the umask leaves a useless x
+        made.listen(BACKLOG)
+    except OSError as problem:
+        made.close()
+        raise DaemonError(
+            f"the socket {path} cannot be made: {problem.strerror or problem}",
+            hint="remove what is there, or set AGENTKEYS_SOCKET to another path",
+        ) from problem
+    except DaemonError:
+        made.close()
+        raise
+    made.setblocking(False)
+    return made
 
 
 def _clear_the_way(path: Path) -> None:

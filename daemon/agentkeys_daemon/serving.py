@@ -21,6 +21,7 @@ from agentkeys.vault import OpenedVault
 from agentkeys_daemon.activation import HandedSocket
 from agentkeys_daemon.app import App
 from agentkeys_daemon.handlers import Handlers
+from agentkeys_daemon.handover import Handover, Taken
 from agentkeys_daemon.idle import IdleExit
 from agentkeys_daemon.listening import OwnSocket
 from agentkeys_daemon.memory import keep_what_is_loaded
@@ -46,23 +47,33 @@ class Surroundings:
     opened: OpenedVault
     handed: HandedSocket | None
     """A socket that somebody else holds; None where it has to make one of its own."""
+    taken: Taken | None
+    """What an earlier daemon has left in this process, when it was restarted."""
     ready: Callable[[], None]
     """To be called once it listens."""
 
 
-async def serve(around: Surroundings) -> None:
-    """Serves until a signal, a shutdown request or the idle time."""
+async def serve(around: Surroundings) -> Handover | None:
+    """Serves until a signal, a shutdown request or the idle time.
+
+    Returns what the next daemon is to take over, when it was a request to restart.
+    """
     app = _make_app(around)
     path = around.paths.socket
     view = StatusView(app=app, started_at=app.clock.now(), socket=str(path))
-    stop = asyncio.Event()
-    handlers = Handlers(app=app, view=view, environ=around.environ, stop=stop.set)
+    stop, ending = asyncio.Event(), _Ending()
+
+    def restart(environ: Mapping[str, str]) -> None:
+        ending.next_environ = environ
+        stop.set()
+
+    handlers = Handlers(app=app, view=view, environ=around.environ, stop=stop.set, restart=restart)
     idle = IdleExit(
         limit=lambda: _idle_limit(app),
         is_busy=lambda: app.is_minting or bool(app.runs.live) or _is_login_here_alone(app),
     )
-    listener = around.handed or OwnSocket(path)
-    server = DaemonServer(idle.watching(handlers), until=stop, leave=listener.remove)
+    listener = _listener(around)
+    server = DaemonServer(idle.watching(handlers), until=stop, leave=lambda: ending.leave(listener))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
@@ -72,17 +83,52 @@ async def serve(around: Surroundings) -> None:
         work.append(_end_unreachable(listener, app, stop))
     background = [loop.create_task(task) for task in work]
     log.info("serving %s, %s", path, app.opened.detail)
-    app.runs.restore()
+    app.runs.restore(around.taken.endpoint if around.taken else None)
     keep_what_is_loaded()
     around.ready()
     try:
-        await server.serve(sockets=[listener.socket])
+        # The server closes what it was given; the socket itself may have to go on.
+        await server.serve(sockets=[listener.socket.dup()])
     finally:
-        listener.remove()
+        ending.leave(listener)
         for task in background:
             task.cancel()
-        await app.aclose()
-        log.info("ended")
+        left = await app.aclose()
+        log.info("restarting" if ending.next_environ else "ended")
+    if ending.next_environ is None:
+        return None
+    return Handover(
+        environ=ending.environ_of(around),
+        listening=listener.socket,
+        keeps_socket=isinstance(listener, HandedSocket),
+        endpoint=left.endpoint,
+        blobs=left.blobs,
+    )
+
+
+@dataclass(slots=True)
+class _Ending:
+    """Whether the end is one."""
+
+    next_environ: Mapping[str, str] | None = None
+    """The settings of the daemon that comes next; None where none does."""
+
+    def leave(self, listener: OwnSocket | HandedSocket) -> None:
+        """From now on nobody new finds the socket, unless somebody goes on listening."""
+        if self.next_environ is None:
+            listener.remove()
+
+    def environ_of(self, around: Surroundings) -> Mapping[str, str]:
+        # A service manager's daemon keeps the settings that it was installed with.
+        settings = around.environ if around.handed else self.next_environ
+        return {**(settings or {}), "AGENTKEYS_SOCKET": str(around.paths.socket)}
+
+
+def _listener(around: Surroundings) -> OwnSocket | HandedSocket:
+    path, taken = around.paths.socket, around.taken
+    if taken and taken.keeps_socket:
+        return HandedSocket(taken.listening, path)
+    return around.handed or OwnSocket(path, taken=taken.listening if taken else None)
 
 
 def _make_app(around: Surroundings) -> App:

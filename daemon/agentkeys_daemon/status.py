@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -32,12 +33,14 @@ class StatusView:
         self._app = app
         self._started_at = started_at
         self._socket = socket
+        self._instance = secrets.token_hex(8)
 
     def health(self) -> dict[str, Any]:
         return {
             "version": __version__,
             "protocol": PROTOCOL_VERSION,
             "pid": os.getpid(),
+            "instance": self._instance,
             "started_at": format_utc(self._started_at),
             "socket": self._socket,
             "vault": self._app.opened.vault.kind,

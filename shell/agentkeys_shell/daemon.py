@@ -48,11 +48,16 @@ def ask(
 
 
 def ask_running(
-    method: str, path: str, *, environ: Mapping[str, str], deadline: float | None = None
+    method: str,
+    path: str,
+    *,
+    environ: Mapping[str, str],
+    body: bytes = b"",
+    deadline: float | None = None,
 ) -> Response | None:
     """The same without ever starting a daemon; None where there is none."""
     try:
-        return _successful(request(method, path, environ=environ, deadline=deadline))
+        return _successful(request(method, path, environ=environ, body=body, deadline=deadline))
     except Exception as problem:
         if getattr(problem, "code", "") != "daemon_not_running":
             raise

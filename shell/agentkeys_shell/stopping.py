@@ -18,8 +18,10 @@ __all__ = ["stop_daemon"]
 STOP_SECONDS = 15.0
 
 
-def stop_daemon(environ: Mapping[str, str]) -> bool:
+def stop_daemon(environ: Mapping[str, str], *, force: bool = False) -> bool:
     """Whether there was a daemon to stop; returns when it is gone.
+
+    While programs run with its credentials it is only stopped by `force`.
 
     One that does not understand us, as after an upgrade, or that hangs, gets a signal: if it is
     certain that the process on record is the daemon. Raises DaemonError and its leaves.
@@ -27,7 +29,8 @@ def stop_daemon(environ: Mapping[str, str]) -> bool:
     path = socket_path(environ, os.getuid())
     daemon = daemon_on_record(path)
     try:
-        response = ask_running("POST", "/v1/shutdown", environ=environ)
+        body = json.dumps({"force": force}).encode()
+        response = ask_running("POST", "/v1/shutdown", environ=environ, body=body)
     except (ProtocolError, DaemonTimeout) as problem:
         if daemon is None:
             raise _stranger(path) from problem

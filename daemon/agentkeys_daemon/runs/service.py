@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from agentkeys.leases import Lease, LeaseTerms
 from agentkeys.processes import ProcessId
 from agentkeys.secret import Secret
 from agentkeys_daemon.aws_files import AwsFiles
-from agentkeys_daemon.endpoint import Endpoint, listen, new_token, token_hash
+from agentkeys_daemon.endpoint import Endpoint, adopt, listen, new_token, token_hash
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.process_watch import ProcessWatch
 from agentkeys_daemon.profile_leases import ProfileLeases
@@ -94,14 +95,18 @@ class Runs:
             return self._leases.held(self._terms.of(run))
         return None
 
-    def restore(self) -> None:
-        """Takes over the runs of an earlier daemon, and opens the endpoint where it was."""
+    def restore(self, endpoint: int | None = None) -> None:
+        """Takes over the runs of an earlier daemon, and opens the endpoint where it was.
+
+        `endpoint` is the descriptor of its socket, if it still listens.
+        """
         self._registry.restore()
         port = self._files.load_port()
-        if port is None or not any(run.has_endpoint for run in self.live):
-            return
         try:
-            self.endpoint.start(listen(port))
+            if endpoint is not None:
+                self.endpoint.start(adopt(endpoint))
+            elif port is not None and any(run.has_endpoint for run in self.live):
+                self.endpoint.start(listen(port))
         except DaemonError as problem:
             self.trouble = problem
 
@@ -183,11 +188,15 @@ class Runs:
                 return await self._leases.drop(self._terms.of(run))
         return held.credentials.expires_at if held else None
 
-    async def aclose(self) -> None:
-        """The runs go on, and so does what is on record of them."""
+    async def aclose(self) -> socket.socket | None:
+        """Returns the endpoint's socket, which still listens.
+
+        The runs go on, and so does what is on record of them.
+        """
         self._registry.close()
-        await self.endpoint.stop()
+        listening = await self.endpoint.hand_on()
         await asyncio.gather(*self._ending)
+        return listening
 
     def _open(self, run: Run, token: Secret) -> dict[str, str]:
         if self.endpoint.port is None:

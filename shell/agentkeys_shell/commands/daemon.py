@@ -16,13 +16,13 @@ from agentkeys.interpreter import own_module
 from agentkeys.paths import Paths
 from agentkeys.starter import (
     check_outside_runs,
-    check_place,
     daemon_environment,
     ensure_daemon,
 )
 from agentkeys_shell.commands.daemon_units import install, uninstall
 from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.output import json_option, print_facts, print_json
+from agentkeys_shell.restarting import restart_daemon
 from agentkeys_shell.stopping import stop_daemon
 
 
@@ -47,13 +47,15 @@ def start(as_json: bool) -> int:
 
 
 @command.command("stop")
+@click.option("--force", is_flag=True, help="Also while programs run with its credentials.")
 @json_option
-def stop(as_json: bool) -> int:
+def stop(force: bool, as_json: bool) -> int:
     """Stop the daemon.
 
-    What it holds stays in the OS keyring, if there is one.
+    What it holds stays in the OS keyring, if there is one. While programs run that would be left
+    without credentials it refuses.
     """
-    stopped = stop_daemon(read_environment())
+    stopped = stop_daemon(read_environment(), force=force)
     if as_json:
         print_json({"version": 1, "stopped": stopped})
     else:
@@ -64,12 +66,12 @@ def stop(as_json: bool) -> int:
 @command.command("restart")
 @json_option
 def restart(as_json: bool) -> int:
-    """Stop the daemon and start it with this command's settings."""
+    """Start the daemon anew, with this command's settings.
+
+    Programs that run with credentials notice nothing.
+    """
     environ = read_environment()
-    # Before the one that runs is gone, and with it what it may hold in memory alone.
-    check_place(environ)
-    stop_daemon(environ)
-    ensure_daemon(environ)
+    restart_daemon(environ)
     _check_settings(environ)
     return _show(as_json)
 
