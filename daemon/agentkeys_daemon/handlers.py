@@ -195,12 +195,13 @@ class Handlers:
 
     def _check_idle(self) -> None:
         """Raises RunsLive while programs run that would lose their credentials."""
-        live = self._app.runs.live
+        # Of one that has just ended its watch may not have told yet.
+        live = [run for run in self._app.runs.live if run.process.is_alive]
         if live:
             first = live[0]
-            others = f" and {len(live) - 1} more" if len(live) > 1 else ""
+            others = f" and {len(live) - 1} more run" if len(live) > 1 else " runs"
             raise RunsLive(
-                f"{first.program or 'a program'} (pid {first.process.pid}){others} runs with"
+                f"{first.program or 'a program'} (pid {first.process.pid}){others} with"
                 " credentials from this daemon",
                 hint="restart keeps them; to stop in any case: agentkeys daemon stop --force",
             )

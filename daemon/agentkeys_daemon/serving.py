@@ -98,7 +98,7 @@ async def serve(around: Surroundings) -> Handover | None:
     if ending.next_environ is None:
         return None
     return Handover(
-        environ=ending.environ_of(around),
+        environ=ending.environ_after(around, listener),
         listening=listener.socket,
         keeps_socket=isinstance(listener, HandedSocket),
         endpoint=left.endpoint,
@@ -118,9 +118,12 @@ class _Ending:
         if self.next_environ is None:
             listener.remove()
 
-    def environ_of(self, around: Surroundings) -> Mapping[str, str]:
+    def environ_after(
+        self, around: Surroundings, listener: OwnSocket | HandedSocket
+    ) -> Mapping[str, str]:
         # A service manager's daemon keeps the settings that it was installed with.
-        settings = around.environ if around.handed else self.next_environ
+        is_managed = isinstance(listener, HandedSocket)
+        settings = around.environ if is_managed else self.next_environ
         return {**(settings or {}), "AGENTKEYS_SOCKET": str(around.paths.socket)}
 
 

@@ -64,11 +64,15 @@ def test_whatever_ends_it_the_next_request_is_answered(
     assert holder.pids[1:] == [told_pid(user_home)]
 
 
-def test_a_restart_is_its_holders_doing(user_home: Home, holder: SocketHolder) -> None:
-    """One daemon for one: nobody starts a second beside it."""
+def test_a_restart_stays_its_holders_process(user_home: Home, holder: SocketHolder) -> None:
+    """One daemon for one: nobody starts a second beside it, and the socket stays where it is."""
     user_home.succeed(SHIM)
-    restarted = json.loads(user_home.succeed("agentkeys", "daemon", "restart", "--json"))
-    assert holder.pids[1:] == [restarted["daemon"]["pid"]]
+    for _ in range(2):
+        restarted = json.loads(user_home.succeed("agentkeys", "daemon", "restart", "--json"))
+        assert holder.pids == [restarted["daemon"]["pid"]]
+    user_home.succeed("agentkeys", "daemon", "stop")
+    user_home.succeed(SHIM)
+    assert len(holder.pids) == 2
 
 
 def test_a_restart_cannot_change_what_its_holder_sets(

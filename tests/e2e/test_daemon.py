@@ -262,16 +262,6 @@ def test_a_signal_ends_it_and_takes_the_secrets_along(
     assert access_key(user_home) != before
 
 
-def test_restart_is_another_process(user_home: Home) -> None:
-    """Which holds nothing of what the first one had in memory."""
-    before = access_key(user_home)
-    pid = running(user_home)
-    user_home.succeed("agentkeys", "daemon", "restart")
-    assert has_ended(pid)
-    assert running(user_home) != pid
-    assert access_key(user_home) != before
-
-
 def test_a_killed_daemon_is_replaced(user_home: Home) -> None:
     """The socket that it left behind is in nobody's way."""
     user_home.succeed(SHIM)
@@ -397,7 +387,7 @@ def test_its_log_and_ledger_hold_no_secret(user_home: Home) -> None:
         assert not re.search(r"eyJ[\w-]{10,}\.", text)
     ledger = (user_home.state / "audit" / "ledger.jsonl").read_text(encoding="utf-8")
     events = [json.loads(line)["event"] for line in ledger.splitlines()]
-    assert events == ["login", "mint", "serve", "run_start"]
+    assert events == ["login", "mint", "serve", "run_start", "run_end"]
     assert document["AccessKeyId"] in ledger
 
 
