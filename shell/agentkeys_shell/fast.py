@@ -34,7 +34,9 @@ def main(arguments: Sequence[str]) -> int:
         return complain(problem)
 
 
-def _run_fast(command: str, options: dict[str, str], rest: list[str]) -> int | None:
+def _run_fast(  # noqa: PLR0911 - one return for each command
+    command: str, options: dict[str, str], rest: list[str]
+) -> int | None:
     """None where click has to have a look after all."""
     if command == "exec" and rest:
         from agentkeys_shell.execution import run  # noqa: PLC0415
@@ -44,8 +46,20 @@ def _run_fast(command: str, options: dict[str, str], rest: list[str]) -> int | N
         from agentkeys_shell.credential_process import print_document  # noqa: PLC0415
 
         return print_document(options.get("profile"))
+    if command == "env" and not rest:
+        from agentkeys_shell.printing_env import print_environment  # noqa: PLC0415
+
+        return print_environment(options.get("profile"), options.get("format"))
     if command == "status" and not rest and "json" in options:
         from agentkeys_shell.status_json import print_status  # noqa: PLC0415
 
         return print_status(options.get("profile"))
+    if command == "prompt" and not rest:
+        from agentkeys_shell.prompt_segment import print_segment  # noqa: PLC0415
+
+        return print_segment(options.get("profile"), options.get("format"))
+    if command == "hook" and len(rest) == 1:
+        from agentkeys_shell.hook_script import print_hook  # noqa: PLC0415
+
+        return print_hook(rest[0])
     return None

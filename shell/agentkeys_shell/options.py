@@ -100,6 +100,7 @@ FAST_COMMANDS: dict[str, tuple[FastOption, ...]] = {
         FastOption("--format", value="TEMPLATE", help="Such as '{profile} {left}'."),
     ),
     "status": (_PROFILE, _JSON),
+    "hook": (),
 }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from agentkeys.errors import ConfigError
 from agentkeys.interpreter import own_module
 from agentkeys.protocol import settings_of
 from agentkeys.socket_path import socket_path
-from agentkeys_shell.shipped import read_shipped
 from agentkeys_shell.units.files import UnitFile
 from agentkeys_shell.units.launchd import LAUNCH_AGENT, launch_agent
 from agentkeys_shell.units.systemd import SERVICE, SOCKET, service_unit, socket_unit
@@ -62,4 +62,12 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _template(name: str) -> str:
-    return read_shipped("agentkeys_daemon", "units", name)
+    """The file `name` of the daemon's units, which is found without importing the daemon."""
+    spec = find_spec("agentkeys_daemon")
+    packages = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    # In the package once it is installed, beside it in a checkout.
+    for folder in [*packages, *(package.parent for package in packages)]:
+        path = folder / "units" / name
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise ConfigError(f"this installation lacks {name}", hint="install agentkeys anew")
