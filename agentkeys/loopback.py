@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from itertools import takewhile
 from pathlib import Path
 
 __all__ = ["listener_uid", "loopback_addresses"]
@@ -17,6 +18,7 @@ __all__ = ["listener_uid", "loopback_addresses"]
 _IPV4 = IPv4Network("127.0.0.0/8")
 _IPV6 = IPv6Address("::1")
 _LISTEN = "0A"  # TCP_LISTEN in the kernel's include/net/tcp_states.h
+_BEING_OPENED = "03"  # TCP_SYN_RECV
 
 
 def loopback_addresses(host: str) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ def _listeners(tables: Path, port: int) -> Iterator[tuple[str, int]]:
     """Each listening socket on `port`: its address in the kernel's hex, and its owner."""
     ending = f":{port:04X}"
     for line in _lines(tables / "tcp", tables / "tcp6"):
-        if ending not in line:  # the machine may have tens of thousands of sockets
+        if ending not in line:
             continue
         fields = line.split()
         if fields[1].endswith(ending) and fields[3] == _LISTEN:
@@ -60,11 +62,20 @@ def _listeners(tables: Path, port: int) -> Iterator[tuple[str, int]]:
 
 
 def _lines(*tables: Path) -> Iterator[str]:
-    """Line by line: every thread that reads a whole table would hold on to its megabytes."""
+    """Line by line, as far as there are listeners: the kernel lists them before all others.
+
+    The others may be tens of thousands, most of them connections that ended a minute ago, and the
+    kernel makes up no more of a table than is read.
+    """
     for table in tables:
         with suppress(OSError), table.open(encoding="ascii") as lines:
             next(lines, None)
-            yield from lines
+            yield from takewhile(_is_among_listeners, lines)
+
+
+def _is_among_listeners(line: str) -> bool:
+    # Kernels before 4.4 list the connections that are being opened behind their listener.
+    return line.split(maxsplit=4)[3] in (_LISTEN, _BEING_OPENED)
 
 
 def _bindings(host: str) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ __all__ = ["ask_endpoint", "endpoint_under_load"]
 CALLERS = 32
 PER_SECOND = 500
 SECONDS = 3.0
+PAUSE = 0.25
+"""Seconds between two mints; a daemon at work has one in many minutes."""
 _PATIENCE = 10.0
 _LONGEST = json.dumps({"min_ttl_seconds": 3600}).encode()
 """More than a lease of an hour has left, so that each request for it is a mint."""
@@ -79,7 +81,7 @@ def _minting(environ: Mapping[str, str]) -> Iterator[None]:
     statuses = Counter[int]()
 
     def mint() -> None:
-        while not is_over.is_set():
+        while not is_over.wait(PAUSE):
             answer = request(
                 "POST", "/v1/profiles/@default/refresh", environ=environ, body=_LONGEST
             )

@@ -21,13 +21,15 @@ class FakeRuns:
         self.moves = asyncio.Event()
         """Cleared while whoever asks for credentials has to wait."""
         self.moves.set()
-        self.waiting = 0
+        self.asked = 0
+        """How often any run has come for credentials."""
         self._hashes: dict[str, str] = {}
 
     async def reset(self) -> None:
         """No runs, and a lease at once for each."""
         self.served = a_lease()
         self.moves.set()
+        self.asked = 0
         self._hashes.clear()
 
     def begin(self, run_id: str) -> Secret:
@@ -44,11 +46,8 @@ class FakeRuns:
 
     async def credentials(self, run_id: str) -> Lease:
         assert run_id in self._hashes
-        self.waiting += 1
-        try:
-            await self.moves.wait()
-        finally:
-            self.waiting -= 1
+        self.asked += 1
+        await self.moves.wait()
         if isinstance(self.served, AgentkeysError):
             # As a real one: raised anew each time, and never with the traceback of the last.
             raise self.served.with_traceback(None)

@@ -289,6 +289,6 @@ def test_a_run_that_ends_while_it_waits_gets_nothing(served: ServedEndpoint) -> 
     served.runs.moves.clear()
     served.runs.served = a_lease()
     with served.asking() as answers:
-        until(lambda: served.runs.waiting == 1)
+        until(lambda: served.runs.asked == 1)
         served.do(end)
     assert error(answers[0])[:2] == (401, "token_refused")

@@ -13,7 +13,7 @@ import pytest
 
 from agentkeys_daemon.endpoint import Limits
 from tests.support.programs import PATIENCE
-from tests.support.served_endpoint import RUN, ServedEndpoint, connect
+from tests.support.served_endpoint import RUN, ServedEndpoint, connect, until
 
 CROWD = 1000
 FEW = Limits(seconds=30, waiting=20)
@@ -71,6 +71,7 @@ def test_who_has_asked_makes_no_room() -> None:
     with ServedEndpoint(limits=FEW) as served:
         served.runs.moves.clear()
         with served.asking(times=10) as answers:
+            until(lambda: served.runs.asked == 10)
             strangers = [connect(served.port) for _ in range(50)]
             assert _is_hung_up_on(strangers[0])
         assert [answer.status for answer in answers] == [503] * 10

@@ -72,7 +72,7 @@ def test_who_has_asked_before_the_end_is_answered() -> None:
     with ServedEndpoint() as served:
         served.runs.moves.clear()
         with served.asking(times=20) as answers:
-            until(lambda: served.runs.waiting == 20)
+            until(lambda: served.runs.asked == 20)
             served.do(served.endpoint.stop)
         assert [answer.status for answer in answers] == [503] * 20
 
