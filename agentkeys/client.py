@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-__all__ = ["MAX_ANSWER", "Response", "read_environment", "request"]
+__all__ = [
+    "MAX_ANSWER",
+    "Response",
+    "check_server",
+    "parse_response",
+    "read_environment",
+    "request",
+    "whole_request",
+]
 
 MAX_ANSWER = 1_048_576
 """Bytes; the daemon's answers are a few kilobytes."""
@@ -82,8 +90,8 @@ def request(
     end = time.monotonic() + CLIENT_DEADLINE if deadline is None else deadline
     connection = _connect(socket_path(environ, posix.getuid()), end, starting=starting)
     try:
-        _send(connection, _head(method, path, environ, headers, body) + body, end)
-        return _parse(_receive(connection, end))
+        _send(connection, whole_request(method, path, environ, headers, body), end)
+        return parse_response(_receive(connection, end))
     finally:
         connection.close()
 
@@ -96,7 +104,7 @@ def _connect(path: str, end: float, *, starting: bool) -> _socket.socket:
             # Blocking with a limit: a full backlog answers EAGAIN to a socket with a time-out.
             connection.settimeout(_left(end))
             connection.connect(path)
-            _check_server(connection, path)
+            check_server(connection, path)
         except OSError as problem:
             connection.close()
             if problem.errno in waiting:
@@ -113,7 +121,7 @@ def _connect(path: str, end: float, *, starting: bool) -> _socket.socket:
 _CLOEXEC = getattr(_socket, "SOCK_CLOEXEC", 0)
 
 
-def _check_server(connection: _socket.socket, path: str) -> None:
+def check_server(connection: _socket.socket, path: str) -> None:
     """Refuses a socket that another user answers: its credentials would be another identity's."""
     if not hasattr(_socket, "SO_PEERCRED"):
         return
@@ -122,13 +130,14 @@ def _check_server(connection: _socket.socket, path: str) -> None:
         raise _failures().another_user(path)
 
 
-def _head(
+def whole_request(
     method: str,
     path: str,
     environ: Mapping[str, str],
-    headers: tuple[tuple[str, str], ...],
-    body: bytes,
+    headers: tuple[tuple[str, str], ...] = (),
+    body: bytes = b"",
 ) -> bytes:
+    """All that is sent."""
     lines = [
         f"{method} {path} HTTP/1.1",
         "host: agentkeys",
@@ -137,7 +146,7 @@ def _head(
         f"{SETTINGS_HEADER}: {settings_token(environ, _folder)}",
     ]
     lines += [f"{name}: {value}" for name, value in headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body
 
 
 def _folder() -> str:
@@ -180,8 +189,11 @@ def _receive(connection: _socket.socket, end: float) -> bytes:
     return received
 
 
-def _parse(received: bytes) -> Response:
-    """Checks that it is a whole answer: half a document must never reach an SDK."""
+def parse_response(received: bytes) -> Response:
+    """All that was received, if it is a whole answer: half a document must never reach an SDK.
+
+    Raises ProtocolError.
+    """
     head, _, body = received.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     status = lines[0].split(b" ")[1:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import agentkeys
+from agentkeys.errors import PeerRefused
 from tests.support.programs import Home, new_home
 
 SHIM = "agentkeys-credential-process"
@@ -191,6 +194,14 @@ def test_another_users_daemon_is_not_believed(home: Home) -> None:
             error, _ = done.complaint()
             assert error == f"another user answers at {home.socket}"
             assert os.read(reader, 65_536) == b"[]"
+        client = agentkeys.Client(environ=home.environment)
+        with pytest.raises(PeerRefused, match="another user answers"):
+            client.credentials()
+        assert os.read(reader, 65_536) == b"[]"
+        awaited = agentkeys.AsyncClient(environ=home.environment)
+        with pytest.raises(PeerRefused, match="another user answers"):
+            asyncio.run(awaited.credentials())
+        assert os.read(reader, 65_536) == b"[]"
     home.socket.unlink()
     home.socket.parent.rmdir()
 
