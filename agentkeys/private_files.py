@@ -73,17 +73,19 @@ def _closing(path: Path, mode: int) -> str:
     return f"run: chmod 700 {path}"
 
 
-def replace_file(path: Path, content: str) -> None:
+def replace_file(path: Path, content: str, *, outlives_machine: bool = True) -> None:
     """Writes `content` to `path`, mode 0600 from birth, so that a crash leaves old or new, whole.
 
-    The folder must exist. Raises OSError.
+    A crash of the machine too, unless it need not outlive that. The folder must exist. Raises
+    OSError.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if outlives_machine:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

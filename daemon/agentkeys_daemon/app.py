@@ -144,8 +144,10 @@ class App:
     ) -> Lease:
         """A lease for a peer that asks for credentials; one in a run gets what the run has."""
         lease = await self.leases.lease(self._terms(profile, inside))
-        lease = self._repeats.answer((profile.name, peer.parent()), lease)
-        self.records.served(profile, lease, peer, run_id=inside.id if inside else None)
+        run_id = inside.id if inside else None
+        # The same process may have become a narrower run since it asked last.
+        lease = self._repeats.answer((profile.name, run_id, peer.parent()), lease)
+        self.records.served(profile, lease, peer, run_id=run_id)
         return lease
 
     async def environment(

@@ -169,6 +169,7 @@ class StatusView:
             "allow": [str(rule) for rule in run.allow] or None,
             "read_only": run.reads_only,
             "expires_at": held and format_utc(held.credentials.expires_at),
+            "expires_in_seconds": self._left(held),
         }
 
     def _lease(self, lease: Lease | None, *, is_used: bool) -> dict[str, Any]:
@@ -178,11 +179,13 @@ class StatusView:
             "state": assess(lease, clock).value if lease else "none",
             "key_ending": credentials and credentials.key_ending,
             "expires_at": credentials and format_utc(credentials.expires_at),
-            "expires_in_seconds": _seconds(max(lease.remaining(clock), timedelta(0)))
-            if lease
-            else None,
+            "expires_in_seconds": self._left(lease),
             "refresh_at": format_utc(lease.refresh_at) if lease and is_used else None,
         }
+
+    def _left(self, lease: Lease | None) -> int | None:
+        """Right whatever our clock says."""
+        return _seconds(max(lease.remaining(self._app.clock), timedelta(0))) if lease else None
 
     def _notices(
         self, identities: Iterable[Identity], profiles: Iterable[Profile]

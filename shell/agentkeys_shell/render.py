@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +14,19 @@ from rich.text import Text
 from agentkeys.clock import SystemClock, parse_utc
 from agentkeys_shell.durations import in_words
 
-__all__ = ["new_console", "print_profiles_table", "print_status_table", "status_parts"]
+__all__ = [
+    "new_console",
+    "print_profiles_table",
+    "print_runs_table",
+    "print_status_table",
+    "status_parts",
+]
 
 _STATE_STYLE = {"fresh": "green", "early": "green", "dying": "yellow", "over": "red", "none": "dim"}
 _SESSION_STYLE = {"live": "green", "expired": "red", "refused": "red"}
+
+MOST_NAMED = 3
+"""Programs that `status` names; `runs` lists them all."""
 
 
 def print_status_table(status: Mapping[str, Any], console: Console | None = None) -> None:
@@ -43,6 +52,8 @@ def status_parts(status: Mapping[str, Any], *, exact: bool = False) -> list[Tabl
     if daemon is None:
         return [Text("no daemon is running; the next command that needs one starts it")]
     lines = [_identity(identity, exact=exact) for identity in status["identities"]]
+    # One of before it knew runs names none.
+    lines += _running(status.get("runs", ()))
     lines.append(f"[dim]daemon {daemon['pid']}: {escape(daemon['vault_detail'])}[/]")
     lines += [*_problems(status), *map(_notice, status["notices"])]
     table = _leases(status["profiles"], status["default_profile"], exact=exact)
@@ -94,9 +105,21 @@ def _session_seconds(identity: Mapping[str, Any]) -> int:
     return int((parse_utc(identity["session_expires_at"]) - theirs).total_seconds())
 
 
+def _running(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for all, if there are any."""
+    if not runs:
+        return []
+    named = [f"{_program(run)} ({run['pid']})" for run in runs[:MOST_NAMED]]
+    if len(runs) > MOST_NAMED:
+        named.append(f"{len(runs) - MOST_NAMED} more")
+    return [f"running: {', '.join(named)} [dim](agentkeys runs)[/]"]
+
+
 def _problems(status: Mapping[str, Any]) -> list[str]:
     """What is wrong, one line each."""
-    found = [(None, status["daemon"]["config_error"]), (None, status["daemon"]["ledger_error"])]
+    daemon = status["daemon"]
+    found = [(None, daemon["config_error"]), (None, daemon["ledger_error"])]
+    found.append((None, daemon.get("endpoint_error")))
     found += [(entry["name"], entry["vault_error"]) for entry in status["identities"]]
     found += [(entry["name"], entry["last_error"]) for entry in status["profiles"]]
     return [_line("red", name, problem) for name, problem in found if problem]
@@ -109,6 +132,39 @@ def _notice(notice: Mapping[str, str]) -> str:
 def _line(style: str, about: str | None, told: Mapping[str, str]) -> str:
     words = f"{about}: {told['message']}" if about else told["message"]
     return f"[{style}]{escape(words)}[/] [dim]({escape(told['hint'])})[/]"
+
+
+def print_runs_table(runs: Sequence[Mapping[str, Any]]) -> None:
+    """One line each, the latest last."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("RUN", "PROFILE", "PROGRAM", "PID", "DOOR", "ALLOWED", "FOR", "EXPIRES IN"):
+        is_long = title in ("PROFILE", "PROGRAM", "ALLOWED")
+        table.add_column(title, no_wrap=not is_long, overflow="fold")
+    for run in runs:
+        table.add_row(
+            run["id"],
+            escape(run["profile"]),
+            _program(run),
+            str(run["pid"]),
+            run["door"] if run["state"] == "live" else f"[red]{run['state']}[/]",
+            escape(_allowed(run)),
+            in_words(max(SystemClock().now() - parse_utc(run["started_at"]), timedelta(0))),
+            _until(run["expires_in_seconds"], past="over", exact=False),
+        )
+    new_console().print(table)
+
+
+def _program(run: Mapping[str, Any]) -> str:
+    """Without its folders; who wants to know them looks at the JSON."""
+    return escape((run["program"] or "-").rstrip("/").rpartition("/")[2] or "/")
+
+
+def _allowed(run: Mapping[str, Any]) -> str:
+    """What it was narrowed to; `all` that its profile allows, where it was not."""
+    parts = list(run["allow"] or ())
+    if run["read_only"]:
+        parts.append("read only")
+    return ", ".join(parts) or "all"
 
 
 def print_profiles_table(document: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ __all__ = ["fetch_status", "print_status"]
 
 NO_DAEMON = (
     b'{"version": 1, "daemon": null, "default_profile": null, "identities": [], "profiles": [],'
-    b' "notices": []}\n'
+    b' "runs": [], "notices": []}\n'
 )
 
 

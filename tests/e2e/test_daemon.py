@@ -104,6 +104,7 @@ def test_status_without_a_daemon_is_an_answer(home: Home) -> None:
         "default_profile": None,
         "identities": [],
         "profiles": [],
+        "runs": [],
         "notices": [],
     }
     assert "no daemon is running" in home.succeed("agentkeys", "status")

@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from agentkeys.client import request
 from agentkeys.protocol import NOTICE_HEADER, TERMINAL_HEADER
 from tests.fakes.broker import FakeBroker
 from tests.fakes.sts import FakeSts
 from tests.support.place import SHIM, Place, place_in
 from tests.support.programs import Home, new_home
+from tests.support.raw_http import ask
 from tests.support.tokens import ALICE
 
 NOTE = (
@@ -99,18 +99,17 @@ def test_where_sessions_are_long_there_is_nothing_to_tell(home: Home) -> None:
         assert execute(place) == "ran\n"
 
 
-@pytest.mark.parametrize(("sent", "is_told"), [((), False), (((TERMINAL_HEADER, "yes"),), True)])
+@pytest.mark.parametrize(("sent", "is_told"), [({}, False), ({TERMINAL_HEADER: "yes"}, True)])
 def test_only_who_asks_for_it_gets_the_header(
-    place: Place, sent: tuple[tuple[str, str], ...], is_told: bool
+    place: Place, sent: dict[str, str], is_told: bool
 ) -> None:
     """It is one line of ASCII, whatever the notice holds; there are others that all get."""
-    answer = request("POST", "/v1/profiles/data/runs", environ=place.home.environment, headers=sent)
+    answer = ask(place.home, "POST", "/v1/profiles/data/runs", headers=sent)
     assert answer.status == 200
-    notice = answer.header(NOTICE_HEADER)
+    notice = answer.headers.get(NOTICE_HEADER)
     assert (notice is not None) is is_told
     if notice:
         assert unquote(notice).startswith("lab gives credentials")
         assert notice.isascii()
         assert notice.isprintable()
-    assert answer.header("cache-control") == "no-store"
-    assert answer.header("no-such-header") is None
+    assert answer.headers["cache-control"] == "no-store"

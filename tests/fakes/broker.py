@@ -139,6 +139,10 @@ class FakeBroker:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._script[path].extend([_Reply(status, content, headers or {})] * times)
 
+    def forget_answers(self) -> None:
+        """What it was told to answer it does not; it does what a broker does."""
+        self._script.clear()
+
     def refuse_with(self, path: str, status: int, code: str, detail: str = "no reason") -> None:
         """The next request to `path` is refused in the broker's own words."""
         self.answer_with(path, status, envelope(code, detail))

@@ -87,7 +87,7 @@ def test_health_tells_versions_and_who_it_is(place: Place) -> None:
     """Enough to know whom one speaks to, and no secret."""
     document = ask(place.home, "GET", "/v1/health").json()
     assert list(document) == [
-        "version", "protocol", "pid", "started_at", "socket", "vault",
+        "version", "protocol", "pid", "instance", "started_at", "socket", "vault",
         "resident_bytes", "open_descriptors",
     ]  # fmt: skip
     assert document["version"] == __version__
@@ -102,13 +102,13 @@ def test_the_status_document_keeps_its_shape(place: Place) -> None:
     answer = ask(place.home, "GET", "/v1/status")
     document = answer.json()
     assert list(document) == [
-        "version", "daemon", "default_profile", "identities", "profiles", "notices",
+        "version", "daemon", "default_profile", "identities", "profiles", "runs", "notices",
     ]  # fmt: skip
     assert document["version"] == 1
     assert list(document["daemon"]) == [
-        "version", "protocol", "pid", "started_at", "socket", "vault",
+        "version", "protocol", "pid", "instance", "started_at", "socket", "vault",
         "resident_bytes", "open_descriptors",
-        "vault_detail", "ledger_error", "config", "config_error",
+        "vault_detail", "ledger_error", "config", "endpoint_port", "endpoint_error", "config_error",
     ]  # fmt: skip
     (identity,) = document["identities"]
     assert list(identity) == [

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.killing import wait_until
 from tests.support.place import ROLE, Place, assert_keeps_secrets, place_in
 from tests.support.programs import Home
 from tests.support.tokens import ALICE, BOB, CAROL
@@ -72,6 +73,8 @@ def test_everything_that_happens_has_its_line(place: Place) -> None:
     """In the order in which it happened, each with every field, absent ones being null."""
     served = place.through("GET credentials")
     run = place.through("POST runs")
+    # Its program has ended by now, and the system tells the daemon so.
+    wait_until(lambda: lines(place)[-1]["event"] == "run_end")
     place.sts.refuse_with(403, "AccessDenied")
     place.tables["profiles"]["data"] = place.sound_profile(duration="30m")
     place.configure()
@@ -80,12 +83,13 @@ def test_everything_that_happens_has_its_line(place: Place) -> None:
 
     found = lines(place)
     assert [line["event"] for line in found] == [
-        "login", "mint", "serve", "run_start", "mint", "refuse", "logout",
+        "login", "mint", "serve", "run_start", "run_end", "mint", "refuse", "logout",
     ]  # fmt: skip
     for line in found:
         assert list(line) == FIELDS
         assert TIME.fullmatch(line["time"])
     assert len({line["event_id"] for line in found}) == len(found)
+    end = found.pop(4)
     login, mint, serve, start, failed, refuse, logout = found
 
     assert told(login) == told(logout) == ALWAYS | WHO | PEER
@@ -96,7 +100,10 @@ def test_everything_that_happens_has_its_line(place: Place) -> None:
                                                   "sts_request_id"}  # fmt: skip
     assert told(refuse) == ALWAYS | WHO | WHAT | PEER | {"outcome_detail", "error_code"}
 
-    for line in (login, serve, start, refuse, logout):
+    assert told(end) == ALWAYS | {"profile", "subject", "run_id", "uid", "pid"}
+    assert (end["run_id"], end["pid"]) == (start["run_id"], start["pid"])
+
+    for line in (login, serve, refuse, logout):
         assert_of_us(line)
     for line in found:
         assert line["identity"] == "me"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ __all__ = [
     "DOORS",
     "EXEC",
     "PROCESS_DOORS",
+    "REFRESH",
     "ROLE",
     "SHIM",
     "SOCKET_DOORS",
@@ -34,6 +36,7 @@ __all__ = [
 ROLE = "arn:aws:iam::111122223333:role/data"
 SHIM = "agentkeys-credential-process"
 EXEC = "agentkeys exec"
+REFRESH = "agentkeys exec --refresh"
 
 # What a FakeSts gives, and how every JWT begins.
 _SECRET = re.compile(r"secret-\d|session-\d|eyJ[A-Za-z0-9_-]{8}")
@@ -152,6 +155,21 @@ def _request(method: str, part: str) -> Callable[[Home, str], Outcome]:
     return open_door
 
 
+# Asks as an SDK does, prints what it gets, and ends with 0 where that is credentials.
+_FETCH = """\
+import os, sys, urllib.error, urllib.request
+token = os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+address = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+asked = urllib.request.Request(address, headers={"Authorization": token})
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+try:
+    print(os.environ.get("AGENTKEYS_S3_PREFIX"), direct.open(asked).read().decode())
+except urllib.error.HTTPError as problem:
+    print(problem.code, problem.read().decode())
+    sys.exit(1)
+"""
+
+
 def _shim(home: Home, profile: str) -> Outcome:
     done = home.run(SHIM, "--profile", profile)
     return Outcome(done.status == 0, done.stdout + done.stderr)
@@ -161,6 +179,7 @@ PROCESS_DOORS: Mapping[str, Callable[[Home, str], Outcome]] = {
     SHIM: _shim,
     "agentkeys credential-process": _program("agentkeys", "credential-process"),
     EXEC: _program("agentkeys", "exec", "--", "env"),
+    REFRESH: _program("agentkeys", "exec", "--refresh", "--", sys.executable, "-I", "-c", _FETCH),
 }
 SOCKET_DOORS: Mapping[str, Callable[[Home, str], Outcome]] = {
     "GET credentials": _request("GET", "credentials"),

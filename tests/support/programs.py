@@ -165,7 +165,7 @@ class Home:
         """Stops whatever was started here."""
         try:
             if self.socket.parent.exists():
-                self.succeed("agentkeys", "daemon", "stop")
+                self.succeed("agentkeys", "daemon", "stop", "--force")
         finally:
             if (self.state / "sandbox").exists():
                 self.succeed("agentkeys", "sandbox", "stop")

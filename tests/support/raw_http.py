@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -13,7 +15,16 @@ from typing import Any
 from agentkeys.protocol import SETTINGS_HEADER, settings_token
 from tests.support.programs import PATIENCE, Home
 
-__all__ = ["RawAnswer", "ask", "connect", "converse", "parse_answer"]
+__all__ = ["RawAnswer", "ask", "connect", "converse", "converse_apart", "parse_answer"]
+
+# Sends its input to a socket and prints all that comes back.
+_APART = """\
+import shutil, socket, sys
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect(sys.argv[1])
+    connection.sendall(sys.stdin.buffer.read())
+    shutil.copyfileobj(connection.makefile("rb"), sys.stdout.buffer)
+"""
 
 
 @dataclass(frozen=True)
@@ -65,15 +76,30 @@ def ask(
     *,
     body: bytes | None = None,
     settings: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> RawAnswer:
-    """One request with the settings of `home`, or with those given."""
+    """One request with the settings of `home`, or with those given.
+
+    What begins a run is asked by a process of its own, which then ends, and the run with it: the
+    tests would be inside of it.
+    """
     token = settings_token(home.environment, os.getcwd) if settings is None else settings
+    sent = {SETTINGS_HEADER: token, **(headers or {})}
+    if method == "POST" and path.endswith("/runs"):
+        sent |= {
+            "host": "agentkeys",
+            "connection": "close",
+            "content-length": str(len(body or b"")),
+        }
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+        head = "\r\n".join(lines) + "\r\n\r\n"
+        return parse_answer(converse_apart(home, head.encode() + (body or b"")))
     connection = _UnixConnection(home)
     try:
-        connection.request(method, path, body=body, headers={SETTINGS_HEADER: token})
+        connection.request(method, path, body=body, headers=sent)
         answer = connection.getresponse()
-        headers = {name.lower(): value for name, value in answer.getheaders()}
-        return RawAnswer(answer.status, headers, answer.read())
+        received = {name.lower(): value for name, value in answer.getheaders()}
+        return RawAnswer(answer.status, received, answer.read())
     finally:
         connection.close()
 
@@ -86,6 +112,13 @@ def converse(home: Home, sent: bytes) -> bytes:
         while piece := connection.recv(65_536):
             received += piece
     return received
+
+
+def converse_apart(home: Home, sent: bytes) -> bytes:
+    """The same from a process of its own; what is sent has to ask for that close."""
+    argv = [sys.executable, "-I", "-S", "-c", _APART, str(home.socket)]
+    done = subprocess.run(argv, input=sent, capture_output=True, timeout=PATIENCE, check=True)
+    return done.stdout
 
 
 def parse_answer(received: bytes) -> RawAnswer:

@@ -38,16 +38,17 @@ class RunFiles:
         self._folder = folder
         self._boot = _boot_id()
 
-    def load(self) -> Iterator[Run]:
-        """Those on record; what cannot be understood is left out, and removed."""
-        for path in sorted(self._folder.glob("*.json")):
-            if path.name == _ENDPOINT:
-                continue
-            run = _parse(self._read(path))
-            if run is None or run.id != path.stem:
-                path.unlink(missing_ok=True)
-            else:
-                yield run
+    def load(self) -> list[Run]:
+        """Those on record, in the order of their beginning.
+
+        What cannot be understood is left out, and removed; so are tokens of no run.
+        """
+        runs = list(self._read_all())
+        known = {run.id for run in runs}
+        for path in self._folder.glob("*.token"):
+            if path.stem not in known:
+                self._unlink(path.name)
+        return sorted(runs, key=lambda run: (run.started_at, run.depth))
 
     def save(self, run: Run) -> None:
         self._write(f"{run.id}.json", _document(run))
@@ -63,6 +64,7 @@ class RunFiles:
         return path
 
     def remove_token(self, run: Run) -> None:
+        """It may have none."""
         self._unlink(f"{run.id}.token")
 
     def load_port(self) -> int | None:
@@ -75,6 +77,16 @@ class RunFiles:
 
     def clear_port(self) -> None:
         self._unlink(_ENDPOINT)
+
+    def _read_all(self) -> Iterator[Run]:
+        for path in self._folder.glob("*.json"):
+            if path.name == _ENDPOINT:
+                continue
+            run = _parse(self._read(path))
+            if run is None or run.id != path.stem:
+                self._unlink(path.name)
+            else:
+                yield run
 
     def _read(self, path: Path) -> dict[str, Any]:
         """Nothing where it is not there, not whole, or from before the machine's restart."""
@@ -91,7 +103,7 @@ class RunFiles:
     def _replace(self, path: Path, content: str) -> None:
         try:
             private_folder(self._folder)
-            replace_file(path, content)
+            replace_file(path, content, outlives_machine=False)
         except OSError as problem:
             raise RunError(
                 f"{path} cannot be written: {problem.strerror}",
@@ -122,6 +134,7 @@ def _document(run: Run) -> dict[str, Any]:
         "allow": [str(rule) for rule in run.allow],
         "reads_only": run.reads_only,
         "lease_run": run.lease_run,
+        "depth": run.depth,
         "token_hash": run.token_hash,
         "is_forgotten": run.is_forgotten,
     }
@@ -139,6 +152,7 @@ def _parse(document: dict[str, Any]) -> Run | None:
             allow=tuple(map(parse_access_rule, document["allow"])),
             reads_only=document["reads_only"],
             lease_run=document["lease_run"],
+            depth=document["depth"],
             token_hash=document["token_hash"],
             is_forgotten=document["is_forgotten"],
         )

@@ -58,7 +58,11 @@ class RunRegistry:
 
     def begin(self, run: Run) -> None:
         """Raises RunError where one with the endpoint cannot be put on record."""
-        self._record(run)
+        try:
+            self._record(run)
+        except AgentkeysError:
+            self._files.remove(run)
+            raise
         self._add(run)
 
     def find(self, run_id: str) -> Run:
@@ -98,6 +102,7 @@ class RunRegistry:
     def _in_tree(self, peer: Peer) -> Inside | None:
         if not self._runs or peer.process is None:
             return None
+        # A program that has become another run's is in the later one, which is no wider.
         by_process = {run.process: run for run in self._runs.values()}
         for process in ancestors(peer.process):
             if run := by_process.get(process):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from agentkeys.clock import Clock
 from agentkeys.config import Config, Profile
 from agentkeys.documents import credential_variables
-from agentkeys.errors import AgentkeysError, ConfigError, DaemonError, RunError
+from agentkeys.errors import AgentkeysError, ConfigError, DaemonError, RunError, WrongIdentity
 from agentkeys.leases import Lease, LeaseTerms
 from agentkeys.processes import ProcessId
 from agentkeys.secret import Secret
@@ -30,6 +30,8 @@ from agentkeys_daemon.runs.run import Run, new_run_id
 from agentkeys_daemon.runs.terms import RunTerms
 
 __all__ = ["Runs"]
+
+LAST_SECONDS = 1.0
 
 
 class Runs:
@@ -86,7 +88,7 @@ class Runs:
         return self._registry.around(peer)
 
     def terms(self, run: Run) -> LeaseTerms:
-        """What its lease is asked for; raises ConfigError and its leaves."""
+        """What its lease is asked for; raises ConfigError and its leaves, WrongIdentity."""
         return self._terms.of(run)
 
     def held(self, run: Run) -> Lease | None:
@@ -145,6 +147,7 @@ class Runs:
             allow=asked.allow,
             reads_only=asked.reads_only,
             lease_run=terms.run_id,
+            depth=inside.depth + 1 if inside else 0,
             token_hash=token_hash(token.reveal()) if token else None,
         )
         if token:
@@ -184,7 +187,8 @@ class Runs:
         self._repeats.drop(run.id)
         self._records.run_forgotten(run, peer)
         if run.has_own_lease:
-            with suppress(ConfigError):
+            # Where the profile has gone meanwhile, or is somebody else's, nothing is minted either.
+            with suppress(ConfigError, WrongIdentity):
                 return await self._leases.drop(self._terms.of(run))
         return held.credentials.expires_at if held else None
 
@@ -195,7 +199,9 @@ class Runs:
         """
         self._registry.close()
         listening = await self.endpoint.hand_on()
-        await asyncio.gather(*self._ending)
+        if self._ending:
+            # One that waits for a mint to end must not hold up our own end.
+            await asyncio.wait(self._ending, timeout=LAST_SECONDS)
         return listening
 
     def _open(self, run: Run, token: Secret) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agentkeys.access_rules import AccessRule
 from agentkeys.config import Config, Profile
-from agentkeys.errors import ConfigError
+from agentkeys.errors import ConfigError, WrongIdentity
 from agentkeys.leases import LeaseTerms
 from agentkeys.scopes import Scope, narrow, profile_scope
 from agentkeys_daemon.profile_leases import ProfileLeases
@@ -18,7 +18,9 @@ __all__ = ["RunTerms"]
 
 
 class RunTerms:
-    """Works out terms from the configuration as it is then; raises ConfigError and its leaves.
+    """Works out terms from the configuration as it is then.
+
+    Raises ConfigError and its leaves, and WrongIdentity where the profile is another user's by now.
 
     A run stays pinned to whom it began with. Its scope is worked out anew, so that a profile that
     has been tightened meanwhile counts at once.
@@ -77,4 +79,10 @@ def _scope(profile: Profile, allow: tuple[AccessRule, ...], *, reads_only: bool)
 
 
 def _pinned(profile: Profile, run: Run) -> Profile:
-    return profile if profile.expect_subject else replace(profile, expect_subject=run.subject)
+    if profile.expect_subject not in (None, run.subject):
+        raise WrongIdentity(
+            f"the profile {profile.name} is for {profile.expect_subject} by now, but the program"
+            f" runs as {run.subject}",
+            hint="start the program again",
+        )
+    return replace(profile, expect_subject=run.subject)

@@ -15,6 +15,7 @@ from agentkeys.paths import Paths
 from agentkeys.secret import Secret
 from agentkeys_shell.daemon import identity_path
 from agentkeys_shell.fast_options import refuse_empty
+from agentkeys_shell.inside import check_outside
 from agentkeys_shell.logging_in import by_email, by_oauth2, by_wallet
 from agentkeys_shell.output import ask_json, json_option, print_json, profile_option
 
@@ -50,6 +51,7 @@ def command(
 
     Without an option it asks for an e-mail address.
     """
+    check_outside(read_environment())
     _check_one(email=email, oauth2=oauth2, wallet=wallet, session_stdin=session_stdin)
     if signer_command and not wallet:
         raise click.UsageError("--signer-command goes with --wallet")
@@ -74,8 +76,10 @@ def command(
 def offer_login(profile: str | None, environ: Mapping[str, str]) -> None:
     """Asks at the terminal whether to log in for a profile, and does.
 
-    Raises LoginRequired when the person says no, LoginFailed and whatever the broker refuses.
+    Raises LoginRequired when the person says no, LoginFailed and whatever the broker refuses, and
+    InsideRun where no program may log in.
     """
+    check_outside(environ)
     config = _config()
     target = config.profile(profile or environ.get("AGENTKEYS_PROFILE")).identity
     try:

@@ -8,6 +8,7 @@ from agentkeys.client import read_environment
 from agentkeys_shell.daemon import identity_path
 from agentkeys_shell.fast_options import refuse_empty
 from agentkeys_shell.handed_out import say_what_lives_on
+from agentkeys_shell.inside import check_outside
 from agentkeys_shell.output import ask_json, json_option, print_json, profile_option
 
 
@@ -20,7 +21,9 @@ def command(identity: str | None, profile: str | None, as_json: bool) -> int:
 
     Credentials that were handed out live until they expire.
     """
-    document = ask_json("DELETE", identity_path(identity, profile, read_environment(), "session"))
+    environ = read_environment()
+    check_outside(environ)
+    document = ask_json("DELETE", identity_path(identity, profile, environ, "session"))
     if as_json:
         print_json(document)
         return 0

@@ -31,7 +31,7 @@ WATCHING_SECONDS = 5.0
     "--min-ttl", help="End with status 3 unless the profile's lease lasts that long, such as 20m."
 )
 def command(profile: str | None, json: bool, watch: bool, min_ttl: timedelta | None) -> int:
-    """Show sessions, leases and last errors.
+    """Show sessions, leases, runs and last errors.
 
     Asks neither network nor keyring, and never starts the daemon.
     """
