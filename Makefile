@@ -5,17 +5,22 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find agentkeys daemon shell -type f -not -path '*/__pycache__/*')
 PYTEST := env -u PYTHONPATH $(BIN)/python -Im pytest
 
-.PHONY: demo test test-system lint bench bench-fleet soak clean
+.PHONY: demo test test-system test-clients lint bench bench-fleet soak clean
 
 demo: $(VENV)/installed
 	$(BIN)/agentkeys demo
 
 test: $(VENV)/installed
-	$(PYTEST) --cov --cov-report=term:skip-covered --ignore=tests/system $(PYTEST_OPTIONS)
+	$(PYTEST) --cov --cov-report=term:skip-covered --ignore=tests/system --ignore=tests/clients $(PYTEST_OPTIONS)
 
 # Needs Debian's gnome-keyring, dbus and systemd, and root for the tests with a second user.
 test-system: $(VENV)/installed
 	$(PYTEST) tests/system $(PYTEST_OPTIONS)
+
+# Real clients, each in an environment of its own under .venv-clients, and the README's table.
+# Needs Debian's awscli, nodejs, npm, rclone, restic and s3cmd, and the registries of PyPI and npm.
+test-clients: $(VENV)/installed
+	$(PYTEST) tests/clients $(PYTEST_OPTIONS)
 
 lint: $(VENV)/installed
 	$(BIN)/pip install --quiet --group lint
@@ -46,4 +51,4 @@ $(VENV)/installed: pyproject.toml README.md LICENSE $(SOURCES)
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build .coverage* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-clients dist build .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -80,6 +80,8 @@ def place_variables(
     if profile.store.s3_endpoint:
         variables["AWS_ENDPOINT_URL_S3"] = profile.store.s3_endpoint
         variables["AWS_ENDPOINT_URL"] = profile.store.s3_endpoint
+        if profile.store.s3_endpoint.startswith("http://"):
+            variables["AWS_ALLOW_HTTP"] = "true"  # object_store asks for it, also on loopback
     return variables | _place(profile, lease)
 
 

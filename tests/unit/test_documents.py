@@ -53,6 +53,7 @@ def test_a_run_gets_credentials_and_its_place() -> None:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:18334",
+        "AWS_ALLOW_HTTP": "true",
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:18334",
         "AGENTKEYS_PROFILE": "data",
         "AGENTKEYS_USER_WALLET": ALICE.wallet,

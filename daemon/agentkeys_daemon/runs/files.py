@@ -48,7 +48,7 @@ class RunFiles:
         for path in self._folder.glob("*.token"):
             if path.stem not in known:
                 self._unlink(path.name)
-        return sorted(runs, key=lambda run: (run.started_at, run.depth))
+        return sorted(runs, key=lambda run: (run.started_at, len(run.outer)))
 
     def save(self, run: Run) -> None:
         self._write(f"{run.id}.json", _document(run))
@@ -134,27 +134,45 @@ def _document(run: Run) -> dict[str, Any]:
         "allow": [str(rule) for rule in run.allow],
         "reads_only": run.reads_only,
         "lease_run": run.lease_run,
-        "depth": run.depth,
+        "outer": run.outer,
         "token_hash": run.token_hash,
         "is_forgotten": run.is_forgotten,
     }
 
 
 def _parse(document: dict[str, Any]) -> Run | None:
+    """None for what is no whole record: nobody could be served by a guess."""
     try:
         return Run(
-            id=document["id"],
-            profile=document["profile"],
-            subject=document["subject"],
-            process=ProcessId(document["pid"], document["started"]),
-            program=document["program"],
-            started_at=parse_utc(document["started_at"]),
-            allow=tuple(map(parse_access_rule, document["allow"])),
-            reads_only=document["reads_only"],
-            lease_run=document["lease_run"],
-            depth=document["depth"],
-            token_hash=document["token_hash"],
-            is_forgotten=document["is_forgotten"],
+            id=_text(document["id"]),
+            profile=_text(document["profile"]),
+            subject=_text(document["subject"]),
+            process=ProcessId(_number(document["pid"]), _text(document["started"])),
+            program=_text_or_none(document["program"]),
+            started_at=parse_utc(_text(document["started_at"])),
+            allow=tuple(parse_access_rule(_text(rule)) for rule in document["allow"]),
+            reads_only=document["reads_only"] is not False,
+            lease_run=_text_or_none(document["lease_run"]),
+            outer=tuple(map(_text, document["outer"])),
+            token_hash=_text_or_none(document["token_hash"]),
+            is_forgotten=document["is_forgotten"] is not False,
         )
     except (KeyError, TypeError, ValueError, AgentkeysError):
         return None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _number(value: object) -> int:
+    """A pid, or how deep: both fit into 31 bits."""
+    if not isinstance(value, int) or not 0 <= value < 2**31:
+        raise TypeError
+    return value

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from agentkeys.errors import AgentkeysError, UnknownRun
+from agentkeys.processes import ProcessId
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.process_tree import AncestryUnknown, ancestors, initial_run
 from agentkeys_daemon.process_watch import ProcessWatch
@@ -39,6 +40,8 @@ class RunRegistry:
         self._watch = watch
         self._ended = ended
         self._runs: dict[str, Run] = {}
+        self._by_process: dict[ProcessId, Run] | None = None
+        """Made when it is needed: every request asks who is in which run."""
         self._cancels: dict[str, Callable[[], None]] = {}
 
     @property
@@ -72,11 +75,15 @@ class RunRegistry:
             raise UnknownRun(f"there is no run {run_id[:40]!r}", hint="run: agentkeys runs")
         return run
 
-    def forget(self, run: Run) -> None:
-        """Marks it; its processes still count as inside."""
-        self._files.remove_token(run)
-        self._runs[run.id] = forgotten = replace(run, is_forgotten=True, token_hash=None)
-        self._record(forgotten)
+    def forget(self, run: Run) -> list[Run]:
+        """Marks and returns it and those begun in it; their processes still count as inside."""
+        gone = [each for each in self.live if each.id == run.id or run.id in each.outer]
+        for each in gone:
+            self._files.remove_token(each)
+            self._runs[each.id] = forgotten = replace(each, is_forgotten=True, token_hash=None)
+            self._record(forgotten)
+        self._by_process = None
+        return gone
 
     def around(self, peer: Peer) -> Inside | None:
         """The innermost run that `peer` is in, None where it is in none.
@@ -102,10 +109,11 @@ class RunRegistry:
     def _in_tree(self, peer: Peer) -> Inside | None:
         if not self._runs or peer.process is None:
             return None
-        # A program that has become another run's is in the later one, which is no wider.
-        by_process = {run.process: run for run in self._runs.values()}
+        if self._by_process is None:
+            # A program that has become another run's is in the later one, which is no wider.
+            self._by_process = {run.process: run for run in self._runs.values()}
         for process in ancestors(peer.process):
-            if run := by_process.get(process):
+            if run := self._by_process.get(process):
                 return Inside(run, f"it is inside run {run.id}")
         return None
 
@@ -129,10 +137,12 @@ class RunRegistry:
 
     def _add(self, run: Run) -> None:
         self._runs[run.id] = run
+        self._by_process = None
         self._cancels[run.id] = self._watch.watch(run.process, lambda: self._end(run.id))
 
     def _end(self, run_id: str) -> None:
         run = self._runs.pop(run_id)
+        self._by_process = None
         self._cancels.pop(run_id, None)
         self._files.remove(run)
         self._ended(run)

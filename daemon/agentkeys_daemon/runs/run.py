@@ -32,8 +32,8 @@ class Run:
     reads_only: bool
     lease_run: str | None
     """The run whose own lease it works with: itself, the run that it is in, or none."""
-    depth: int = 0
-    """How many runs it was begun in; a program that becomes another run's is in both."""
+    outer: tuple[str, ...] = ()
+    """The runs that it was begun in, the outermost first."""
     token_hash: str | None = None
     """Of its token for the endpoint, None for a run with fixed keys."""
     is_forgotten: bool = False

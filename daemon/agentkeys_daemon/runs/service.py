@@ -147,7 +147,7 @@ class Runs:
             allow=asked.allow,
             reads_only=asked.reads_only,
             lease_run=terms.run_id,
-            depth=inside.depth + 1 if inside else 0,
+            outer=(*inside.outer, inside.id) if inside else (),
             token_hash=token_hash(token.reveal()) if token else None,
         )
         if token:
@@ -180,17 +180,20 @@ class Runs:
         }
 
     async def forget(self, run_id: str, peer: Peer) -> datetime | None:
-        """Takes a run's credentials away; returns until when what it was given lives on."""
-        run = self._registry.find(run_id)
-        held = self.held(run)
-        self._registry.forget(run)
-        self._repeats.drop(run.id)
-        self._records.run_forgotten(run, peer)
-        if run.has_own_lease:
-            # Where the profile has gone meanwhile, or is somebody else's, nothing is minted either.
-            with suppress(ConfigError, WrongIdentity):
-                return await self._leases.drop(self._terms.of(run))
-        return held.credentials.expires_at if held else None
+        """Takes the credentials of a run, and of those begun in it, away.
+
+        Returns until when what they were given lives on.
+        """
+        forgotten = self._registry.forget(self._registry.find(run_id))
+        held = [lease for run in forgotten if (lease := self.held(run))]
+        for run in forgotten:
+            self._repeats.drop(run.id)
+            self._records.run_forgotten(run, peer)
+            if run.has_own_lease:
+                # Where the profile is gone, or somebody else's, nothing is minted any more either.
+                with suppress(ConfigError, WrongIdentity):
+                    await self._leases.drop(self._terms.of(run))
+        return max((lease.credentials.expires_at for lease in held), default=None)
 
     async def aclose(self) -> socket.socket | None:
         """Returns the endpoint's socket, which still listens.
@@ -226,9 +229,13 @@ class Runs:
     async def _clear(self, run: Run) -> None:
         # What stays in a vault that fails ends by itself, and the vault's trouble is told anyway.
         with suppress(AgentkeysError):
-            if run.has_own_lease:
+            if run.lease_run and not self._is_shared(run.lease_run):
                 await self._leases.drop(self._terms.of(run))
         self._terms.release(run)
+
+    def _is_shared(self, lease_run: str) -> bool:
+        """Whether a run still works with that run's own lease, as one that it has begun does."""
+        return any(run.lease_run == lease_run for run in self.live)
 
 
 _ENDPOINT_VARIABLES = (
