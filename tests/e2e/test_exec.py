@@ -14,7 +14,7 @@ from agentkeys.sandbox_record import SandboxRecord
 from tests.support.programs import Finished, Home, read_line
 
 WALLET = re.compile(r"0x[0-9a-f]{40}")
-SETTINGS = ("AGENTKEYS_STATE_DIR", "AGENTKEYS_SOCKET", "AGENTKEYS_VAULT")
+SETTINGS = ("AGENTKEYS_STATE_DIR", "AGENTKEYS_VAULT")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -49,7 +49,9 @@ def test_a_program_gets_credentials_endpoint_and_place(
     wallet = variables["AGENTKEYS_USER_WALLET"]
     assert WALLET.fullmatch(wallet)
     assert TIME.fullmatch(variables.pop("AWS_CREDENTIAL_EXPIRATION"))
-    assert re.fullmatch(r"[a-z2-7]{16}", variables.pop("AGENTKEYS_RUN"))
+    run_id = variables.pop("AGENTKEYS_RUN")
+    assert re.fullmatch(r"[a-z2-7]{16}", run_id)
+    assert variables.pop("AWS_SDK_UA_APP_ID") == run_id
     for secret in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         assert variables.pop(secret)
     for file in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -58,6 +60,7 @@ def test_a_program_gets_credentials_endpoint_and_place(
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": sandbox.store.url,
+        "AWS_ALLOW_HTTP": "true",
         "AWS_ENDPOINT_URL_S3": sandbox.store.url,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AGENTKEYS_PROFILE": "sandbox",
@@ -65,53 +68,6 @@ def test_a_program_gets_credentials_endpoint_and_place(
         "AGENTKEYS_S3_BUCKET": "agentkeys",
         "AGENTKEYS_S3_PREFIX": f"bots/{wallet}/",
     }
-
-
-def test_inherited_aws_settings_do_not_reach_the_program(sandbox_home: Home) -> None:
-    """Nothing that would win over the run's credentials, mix with them or lead elsewhere."""
-    hostile = {
-        "AWS_SECURITY_TOKEN": "stale",
-        "AWS_PROFILE": "work",
-        "AWS_DEFAULT_PROFILE": "work",
-        "AWS_ENDPOINT_URL_STS": "https://elsewhere.example.com",
-        "AWS_ENDPOINT_URL_S3": "https://elsewhere.example.com",
-        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
-        "AWS_ACCESS_KEY_ID": "AKIAINHERITED",
-        "AWS_SECRET_ACCESS_KEY": "inherited",
-        "AWS_SESSION_TOKEN": "inherited",
-        "AWS_CREDENTIAL_EXPIRATION": "never",
-        "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/inherited",
-        "AWS_WEB_IDENTITY_TOKEN_FILE": "/inherited",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/inherited",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/inherited",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "inherited",
-        "AWS_SDK_LOAD_CONFIG": "1",
-        "AWS_CONFIG_FILE": "/inherited",
-        "AWS_SHARED_CREDENTIALS_FILE": "/inherited",
-        "BOTO_CONFIG": "/inherited",
-        "BOTO_PATH": "/inherited",
-        "EC2_SECURITY_TOKEN": "inherited",
-        "AGENTKEYS_RUN": "inherited",
-        "AGENTKEYS_S3_PREFIX": "bots/inherited/",
-        "AGENTKEYS_USER_WALLET": "0xinherited",
-    }
-    variables = child_variables(sandbox_home, env=hostile)
-    assert set(variables) == set(child_variables(sandbox_home))
-    assert not set(hostile.values()) - {"true", "1"} & set(variables.values())
-
-
-def test_what_a_user_keeps_on_purpose_stays(sandbox_home: Home) -> None:
-    """Harmless AWS settings and everything that is not about AWS, bytes that are no text too."""
-    kept = {
-        "AWS_CA_BUNDLE": "/etc/ssl/own.pem",
-        "AWS_PAGER": "",
-        "AWS_MAX_ATTEMPTS": "7",
-        "AWS_DEFAULT_OUTPUT": "text",
-        "HTTPS_PROXY": "http://127.0.0.1:1",
-        "AWSOME": "yes",
-        "GREETING": "grüß dich\nin two lines = one variable",
-    }
-    assert child_variables(sandbox_home, env=kept).items() >= kept.items()
 
 
 def test_bytes_that_are_no_text_pass_unchanged(sandbox_home: Home) -> None:
@@ -316,6 +272,42 @@ def test_an_unknown_profile_names_the_nearest_one(sandbox_home: Home) -> None:
         "did you mean sandbox-bob?",
     )
     assert not (sandbox_home.work / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--allow", "s3://agentkeys/bots/"], "does not end in :ro or :rw"),
+        (["--allow", "agentkeys/bots/:ro"], "does not begin with s3://"),
+        (["--allow", "s3://agentkeys:ro"], "has no slash after the bucket"),
+        (["--allow", "s3://agent*/:ro"], "does not name a bucket"),
+        (["--allow", "s3://agentkeys/bots*:ro"], "has a *"),
+        (["--allow", "s3://agentkeys/${aws:username}/:ro"], "has a $"),
+        (["--allow", "s3://agentkeys/bots/../:ro"], "a . or a .. in its path"),
+        (["--allow", "s3://agentkeys/a\nb/:ro"], "beyond printable ASCII"),
+        (["--allow", "s3://agentkeys/a/:ro", "--allow", "x"], "does not begin with s3://"),
+        (["--allow", "s3://agentkeys/" + "a" * 1200 + "/:ro"], "has a key of 1201 characters"),
+        (["--allow", "s3://agentkeys/" + "a" * 900 + "/:rw"], "more than an STS takes"),
+        (["--set", "KEY"], "is not NAME=FIELD"),
+        (["--set", "=region"], "is not NAME=FIELD"),
+        (["--set", "KEY=secret"], "is not NAME=FIELD"),
+        (["--refresh", "--set", "KEY=access_key_id"], "the run has no access_key_id"),
+        (["--set", ""], "is empty"),
+        (["--keep-env", ""], "is empty"),
+        (["--allow", ""], "is empty"),
+    ],
+)
+def test_what_cannot_be_had_starts_no_program(
+    sandbox_home: Home, options: list[str], words: str
+) -> None:
+    """And no run; one line says what is wrong with it."""
+    done = sandbox_home.run("agentkeys", "exec", *options, "--", "touch", "ran")
+    assert (done.status, done.stdout) == (125, "")
+    error, hint = done.complaint()
+    assert words in error
+    assert hint
+    assert not (sandbox_home.work / "ran").exists()
+    assert sandbox_home.succeed("agentkeys", "runs", "--json") == '{"version": 1, "runs": []}\n'
 
 
 def test_nothing_configured_is_told_with_the_next_step(home: Home) -> None:

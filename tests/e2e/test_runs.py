@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -17,10 +18,10 @@ from agentkeys.processes import ProcessId
 from agentkeys.protocol import SETTINGS_HEADER, settings_token
 from tests.support.families import a_program
 from tests.support.killing import wait_until
-from tests.support.place import Place, assert_keeps_secrets, place_in
+from tests.support.place import SHIM, Place, assert_keeps_secrets, place_in
 from tests.support.programs import Home, new_home
 from tests.support.raw_http import RawAnswer, ask
-from tests.support.runs import Program, ledger, listed, running, wait_for_end
+from tests.support.runs import Program, fetch, ledger, listed, running, wait_for_end
 from tests.support.tokens import ALICE, BOB
 
 REFRESH = "--refresh"
@@ -242,6 +243,28 @@ def test_an_own_lease_ends_with_its_run(place: Place) -> None:
     assert answer["credentials_live_until"]
 
 
+def test_an_own_lease_ends_with_the_last_run_that_works_with_it(place: Place) -> None:
+    """One that was begun in it, and has asked for nothing else, goes on with the same."""
+    nested, flag = place.home.work / "nested", place.home.work / "flag"
+    script = (
+        'echo "$AGENTKEYS_RUN $AWS_ACCESS_KEY_ID" >nested;'
+        f" until test -e {flag}; do sleep 0.01; done; {place.home.program(SHIM)} >>nested"
+    )
+    socket = ["--keep-env", "AGENTKEYS_SOCKET"]
+    inner = ["agentkeys", "exec", *socket, "--", "sh", "-c", script]
+    with running(place.home, *socket, "--allow", RULES[0]) as outer:
+        outer.do("sh", "-c", f"{shlex.join(inner)} >/dev/null 2>&1 &")
+        wait_until(lambda: nested.exists() and nested.read_text())
+        nested_id, key = nested.read_text().split()
+        assert key == outer.variables["AWS_ACCESS_KEY_ID"]
+        outer.kill()
+        wait_for_end(place.home, outer.id)
+    flag.touch()
+    wait_for_end(place.home, nested_id)
+    assert f'"AccessKeyId": "{key}"' in nested.read_text()
+    assert len(place.sts.requests) == 1
+
+
 def test_a_hundred_at_once_leave_nothing_behind(place: Place) -> None:
     """Every second one with a lease of its own and the endpoint."""
 
@@ -278,10 +301,10 @@ def test_a_client_that_goes_before_its_answer_leaves_no_run(place: Place) -> Non
         f"{SETTINGS_HEADER}: {token}",
         f"content-length: {len(body)}",
     ]
-    with place.sts.stuck():
-        with a_program(_ASK, str(place.home.socket), "\r\n".join([*lines, "", body])) as client:
-            place.sts.wait_for_request()
-            client.kill()
+    sent = "\r\n".join([*lines, "", body])
+    with place.sts.stuck(), a_program(_ASK, str(place.home.socket), sent) as client:
+        place.sts.wait_for_request()
+        client.kill()
     wait_until(lambda: ledger(place.home, "run_end"))
     assert listed(place.home) == {}
     assert on_record(place.home) == set()
@@ -333,6 +356,48 @@ def test_a_run_with_fixed_keys_can_be_forgotten_too(place: Place) -> None:
         assert program.shim().status == 1
         assert other.shim().status == 0
     assert len(place.sts.requests) == 1
+
+
+def test_what_was_begun_in_it_is_forgotten_too(place: Place) -> None:
+    """Or a program could keep what it is to lose by an exec of its own."""
+    with running(place.home, REFRESH) as program, running(place.home, REFRESH) as beside:
+        outer = dict(program.variables)
+        program.become_obedient(
+            "env",
+            f"AGENTKEYS_SOCKET={place.home.socket}",
+            str(place.home.program("agentkeys")),
+            "exec",
+            REFRESH,
+            "--",
+        )
+        place.home.succeed("agentkeys", "forget", "--run", outer["AGENTKEYS_RUN"])
+        assert_turned_away(fetch(outer))
+        assert_turned_away(program.fetch())
+        assert program.shim().status == 1
+        assert beside.fetch().status == 200
+        states = {run["id"]: run["state"] for run in listed(place.home).values()}
+        assert states == {
+            outer["AGENTKEYS_RUN"]: "forgotten",
+            program.id: "forgotten",
+            beside.id: "live",
+        }
+
+
+def test_one_begun_in_another_can_be_forgotten_alone(place: Place) -> None:
+    """The one that it was begun in keeps what it has."""
+    with running(place.home, REFRESH) as outer:
+        over = place.home.work / "over"
+        script = f"echo $AGENTKEYS_RUN >inner; until test -e {over}; do sleep 0.01; done"
+        inner = ["agentkeys", "exec", "--read-only", "--allow", RULES[0], "--", "sh", "-c", script]
+        outer.do("sh", "-c", f"{shlex.join(inner)} >/dev/null 2>&1 &")
+        told = place.home.work / "inner"
+        wait_until(lambda: told.exists() and told.read_text())
+        inner_id = told.read_text().strip()
+        place.home.succeed("agentkeys", "forget", "--run", inner_id)
+        assert listed(place.home)[inner_id]["state"] == "forgotten"
+        assert outer.fetch().status == 200
+        over.touch()
+        wait_for_end(place.home, inner_id)
 
 
 def test_who_forgets_an_unknown_run_is_told_where_to_look(place: Place) -> None:

@@ -17,7 +17,7 @@ from agentkeys.processes import ProcessId
 from agentkeys_shell.sandbox.processes import wait_until as wait_until_gone
 from tests.support.killing import wait_until
 from tests.support.place import Place, place_in
-from tests.support.programs import Home, new_home
+from tests.support.programs import Home
 from tests.support.runs import Program, ledger, listed, running
 from tests.support.tokens import ALICE, BOB
 
@@ -25,19 +25,13 @@ REFRESH = "--refresh"
 RULE = "s3://bucket/data/:rw"
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with new_home() as found:
-        yield found
-
-
 @pytest.fixture
-def place(home: Home) -> Iterator[Place]:
+def place(warm_home: Home) -> Iterator[Place]:
     """ALICE is logged in, the ledger is empty, and nothing runs."""
-    home.succeed("agentkeys", "daemon", "start")
-    wait_until(lambda: not listed(home))
-    with place_in(home, ALICE, BOB) as found:
-        (home.state / "audit" / "ledger.jsonl").unlink(missing_ok=True)
+    warm_home.succeed("agentkeys", "daemon", "start")
+    wait_until(lambda: not listed(warm_home))
+    with place_in(warm_home, ALICE, BOB) as found:
+        (warm_home.state / "audit" / "ledger.jsonl").unlink(missing_ok=True)
         yield found
 
 
@@ -173,7 +167,7 @@ def test_a_process_with_the_pid_of_a_program_is_not_that_program(place: Place) -
         {"token_hash": None, "pid": "1; true"},
         {"started_at": "yesterday"},
     ],
-    ids=lambda changes: "+".join(changes),
+    ids="+".join,
 )
 def test_a_record_that_cannot_be_right_opens_nothing(place: Place, changes: dict[str, Any]) -> None:
     """Such as one from before the machine was started anew; it is removed, with its token."""

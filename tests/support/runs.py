@@ -59,8 +59,8 @@ class Program:
     def __init__(self, home: Home, process: subprocess.Popen[str]) -> None:
         self.home = home
         self.process = process
-        pid, self.variables = json.loads(read_line(process.stdout))
-        assert pid == process.pid
+        self.variables: dict[str, str] = {}
+        self._hear_of_it()
 
     @property
     def id(self) -> str:
@@ -91,8 +91,7 @@ class Program:
     def become_obedient(self, *before: str) -> None:
         """It becomes another one that waits to be told, by way of the command `before`."""
         self.become(*before, *OBEY)
-        pid, self.variables = json.loads(read_line(self.process.stdout))
-        assert pid == self.process.pid
+        self._hear_of_it()
 
     def fetch(self) -> RawAnswer:
         """What the endpoint gives it."""
@@ -107,6 +106,10 @@ class Program:
         assert self.process.stdin
         self.process.stdin.close()
         assert self.process.wait() == 0
+
+    def _hear_of_it(self) -> None:
+        pid, self.variables = json.loads(read_line(self.process.stdout))
+        assert pid == self.process.pid
 
     def _tell(self, argv: tuple[str | Path, ...], env: Mapping[str, str], *, becomes: bool) -> None:
         words = [self._found(argv[0]), *map(str, argv[1:])]

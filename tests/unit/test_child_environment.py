@@ -26,6 +26,8 @@ STRANGERS = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_SDK_UA_APP_ID",
     "AWS_CREDENTIAL_EXPIRATION",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
@@ -34,6 +36,7 @@ STRANGERS = [
     "EC2_SECURITY_TOKEN",
     "AGENTKEYS_SESSION",
     "AGENTKEYS_SESSION_ID",
+    "AGENTKEYS_SOCKET",
     "AGENTKEYS_RUN",
     "AGENTKEYS_USER_WALLET",
     "AGENTKEYS_S3_BUCKET",
@@ -99,3 +102,83 @@ def test_of_aws_a_child_sees_what_is_harmless_or_given(inherited: dict[str, str]
         if name.startswith(("AWS_", "BOTO_")):
             assert name in HARMLESS | {"AWS_REGION"}
     assert child["AWS_REGION"] == "here"
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_what_a_user_names_is_kept(name: str) -> None:
+    """Of what nobody else would get; what the run gives still wins."""
+    assert child_environment({name: "own"}, b"", keep=[name, "NOT_THERE"]) == {name: "own"}
+    given = f"{name}=given\0".encode()
+    assert child_environment({name: "own"}, given, keep=[name]) == {name: "given"}
+
+
+def test_no_name_keeps_nothing() -> None:
+    """Least of all an empty one."""
+    assert child_environment({"AWS_PROFILE": "own"}, b"", keep=[""]) == {}
+
+
+KEYS = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "EC2_SECURITY_TOKEN",
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_with_all_that_is_aws_keys_still_go(name: str) -> None:
+    """And what is ours: a run's own variables are not another's."""
+    child = child_environment({name: "own"}, b"", inherit_aws=True)
+    assert (name in child) is (name not in KEYS and not name.startswith("AGENTKEYS_"))
+
+
+def test_with_all_that_is_aws_the_user_s_files_are_read() -> None:
+    """The private ones, and the switch for metadata, are for those who see nothing else."""
+    given = b"AWS_CONFIG_FILE=/p\0AWS_SHARED_CREDENTIALS_FILE=/p\0AWS_EC2_METADATA_DISABLED=true\0"
+    assert child_environment({}, given, inherit_aws=True) == {}
+    own = {"AWS_CONFIG_FILE": "/own"}
+    assert child_environment(own, given, inherit_aws=True) == own
+    assert child_environment(own, given)["AWS_CONFIG_FILE"] == "/p"
+
+
+PROXY = {"https_proxy": "http://proxy.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": ""}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": "internal"}, "internal,127.0.0.1,localhost"),
+        ({"no_proxy": " internal , ,localhost"}, "internal,localhost,127.0.0.1"),
+        ({"no_proxy": "127.0.0.1,localhost"}, "127.0.0.1,localhost"),
+    ],
+)
+def test_both_spellings_lead_past_a_proxy(own: dict[str, str], expected: str) -> None:
+    """Some clients read one, some the other."""
+    child = child_environment(PROXY | own, b"")
+    assert child["NO_PROXY"] == child["no_proxy"] == expected
+
+
+def test_spellings_that_differ_stay_so() -> None:
+    """Each has a meaning to somebody."""
+    child = child_environment(PROXY | {"NO_PROXY": "a", "no_proxy": "b"}, b"")
+    assert child["NO_PROXY"] == "a,127.0.0.1,localhost"
+    assert child["no_proxy"] == "b,127.0.0.1,localhost"
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
+def test_any_proxy_counts(name: str) -> None:
+    """In either spelling."""
+    assert "NO_PROXY" in child_environment({name: "http://proxy.example.com"}, b"")
+    assert "NO_PROXY" not in child_environment({name: ""}, b"")
+
+
+def test_who_asks_no_proxy_for_anything_needs_no_more() -> None:
+    """A star is everything."""
+    own = PROXY | {"NO_PROXY": "*"}
+    assert child_environment(own, b"")["NO_PROXY"] == "*"
+    assert child_environment({"NO_PROXY": "internal"}, b"") == {"NO_PROXY": "internal"}

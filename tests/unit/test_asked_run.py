@@ -1,0 +1,100 @@
+"""What `exec` asks for reaches the daemon as it was typed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkeys.errors import AccessRuleInvalid, ProtocolError
+from agentkeys_daemon.runs.asked import AskedRun
+from agentkeys_shell.asked_run import asked_run
+
+ANYTHING = st.text(st.characters(exclude_characters="\0"), min_size=1)
+"""What a command line can hold: any character, and lone surrogates for bytes that are no text."""
+
+
+@given(ANYTHING, st.lists(ANYTHING, min_size=1, max_size=5))
+def test_json_reads_what_was_typed(program: str, rules: list[str]) -> None:
+    """Quotes, controls, characters beyond the first plane, and what is no text at all."""
+    sent = asked_run({"allow": "\0".join(rules)}, [program, "argument"])
+    assert sent.isascii()
+    assert json.loads(sent) == {"program": program, "allow": rules}
+
+
+def test_a_surrogate_pair_stays_two() -> None:
+    """Bytes that are no text must not become a character that was never typed."""
+    assert json.loads(asked_run({}, ["\ud83d"])) == {"program": "\ud83d"}
+    assert asked_run({}, ["😀é\udcff"]) == b'{"program":"\\ud83d\\ude00\\u00e9\\udcff"}'
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "expected"),
+    [
+        ({}, [], {}),
+        ({}, ["rclone", "--secret"], {"program": "rclone"}),
+        ({"refresh": "yes", "read_only": "yes"}, [], {"refresh": True, "read_only": True}),
+        ({"explain": "yes", "profile": "data", "json": "yes"}, [], {"explain": True}),
+        ({"allow": "s3://a/:ro"}, [], {"allow": ["s3://a/:ro"]}),
+    ],
+)
+def test_it_holds_what_concerns_the_daemon(
+    options: dict[str, str], command: list[str], expected: dict[str, object]
+) -> None:
+    """And no argument of the program, which may be a secret."""
+    assert json.loads(asked_run(options, command)) == expected
+
+
+def test_nothing_asked_is_no_limit() -> None:
+    """The whole of what the profile allows, with fixed keys."""
+    assert AskedRun.parse({}) == AskedRun()
+
+
+def test_what_is_asked_is_read_once() -> None:
+    """Into rules that cannot be wrong."""
+    sent = asked_run({"allow": "s3://lab/a/:ro\0s3://lab/b:rw", "read_only": "yes"}, ["sh"])
+    asked = AskedRun.parse(json.loads(sent))
+    assert [str(rule) for rule in asked.allow] == ["s3://lab/a/:ro", "s3://lab/b:rw"]
+    assert (asked.program, asked.reads_only, asked.refresh) == ("sh", True, False)
+
+
+@pytest.mark.parametrize("allow", [[], "s3://lab/:ro", {}, [1], [None], 0, "", [["s3://lab/:ro"]]])
+def test_a_list_that_is_none_is_never_no_limit(allow: object) -> None:
+    """Least of all an empty one."""
+    with pytest.raises(ProtocolError):
+        AskedRun.parse({"allow": allow})
+
+
+def test_more_rules_than_a_policy_holds_are_refused() -> None:
+    """Before each is compared with each."""
+    with pytest.raises(ProtocolError, match="101 rules are too many"):
+        AskedRun.parse({"allow": ["s3://lab/:ro"] * 101})
+    with pytest.raises(AccessRuleInvalid):
+        AskedRun.parse({"allow": ["s3://lab/:ro"] * 99 + ["s3://lab/*:ro"]})
+
+
+@pytest.mark.parametrize("value", [1, "true", "yes", [True], None])
+def test_a_switch_is_on_when_it_is_true(value: object) -> None:
+    """And by nothing else."""
+    asked = AskedRun.parse({"refresh": value, "read_only": value})
+    assert not asked.refresh
+    assert not asked.reads_only
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        ("rclone", "rclone"),
+        ("/opt/a b/tool", "/opt/a b/tool"),
+        ("\x1b[31mred\n", "?[31mred?"),
+        ("\ud83d", "?"),
+        ("x" * 5000, "x" * 200),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_a_program_s_name_can_be_shown(program: object, shown: str | None) -> None:
+    """On a terminal and in the ledger, whatever it is called."""
+    assert AskedRun.parse({"program": program}).program == shown
