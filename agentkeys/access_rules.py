@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from agentkeys.errors import AccessRuleInvalid
 
-__all__ = ["AccessRule", "is_within", "parse_access_rule", "read_only"]
+__all__ = ["AccessRule", "in_both", "is_within", "parse_access_rule", "read_only"]
 
 _SCHEME = "s3://"
 _MODES = ("ro", "rw")
@@ -96,15 +96,33 @@ def is_within(rule: AccessRule, allowed: Iterable[AccessRule]) -> bool:
     return any(_gives_all_of(other, rule) for other in allowed)
 
 
+def in_both(some: Iterable[AccessRule], others: Iterable[AccessRule]) -> tuple[AccessRule, ...]:
+    """What both give; empty where that is nothing."""
+    others = tuple(others)
+    shared = (_shared(one, other) for one in some for other in others)
+    return tuple(dict.fromkeys(rule for rule in shared if rule))
+
+
 def read_only(rule: AccessRule) -> AccessRule:
     """The same place, to read and list."""
     return replace(rule, mode="ro")
 
 
 def _gives_all_of(wider: AccessRule, rule: AccessRule) -> bool:
-    if wider.bucket != rule.bucket or rule.mode not in (wider.mode, "ro"):
+    return rule.mode in (wider.mode, "ro") and _holds(wider, rule)
+
+
+def _shared(one: AccessRule, other: AccessRule) -> AccessRule | None:
+    """Two places lie in one another or have nothing in common."""
+    narrower = one if _holds(other, one) else other if _holds(one, other) else None
+    return read_only(narrower) if narrower and "ro" in (one.mode, other.mode) else narrower
+
+
+def _holds(place: AccessRule, rule: AccessRule) -> bool:
+    """Whether all of what `rule` is about lies in `place`, whatever may be done there."""
+    if place.bucket != rule.bucket or not place.covers(rule.key):
         return False
-    return wider.covers(rule.key) and (wider.is_prefix or not rule.is_prefix)
+    return place.is_prefix or not rule.is_prefix
 
 
 def _is_bucket(name: str) -> bool:

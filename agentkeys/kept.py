@@ -5,7 +5,7 @@
  "leases": {DIGEST: {"access_key_id": …, "secret_access_key": …, "session_token": …,
                      "expires_at": …, "minted_at": …, "refresh_at": …, "skew_seconds": …,
                      "role_session_name": …, "subject": …, "claims": {…}, "sts_request_id": …,
-                     "policy_hash": …}}}
+                     "policy_hash": …, "run_id": …}}}
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ def _encode_lease(lease: Lease) -> dict[str, Any]:
         "claims": dict(lease.claims),
         "sts_request_id": lease.sts_request_id,
         "policy_hash": lease.policy_hash,
+        "run_id": lease.run_id,
     }
 
 
@@ -119,6 +120,7 @@ def _lease(value: Any, clock: Clock) -> Lease | None:
             claims={str(name): str(claim) for name, claim in value["claims"].items()},
             sts_request_id=value.get("sts_request_id"),
             policy_hash=value.get("policy_hash"),
+            run_id=value.get("run_id"),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None

@@ -7,14 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agentkeys.access_rules import AccessRule, is_within, read_only
+from agentkeys.access_rules import AccessRule, in_both, is_within, read_only
 from agentkeys.config import Profile
 from agentkeys.errors import ScopeRefused
 from agentkeys.models import RoleArn
 from agentkeys.prefix import render_prefix
 from agentkeys.session_policy import compile_session_policy
 
-__all__ = ["WHOLE", "Scope", "narrow", "policy_hash", "profile_scope"]
+__all__ = ["WHOLE", "Scope", "narrow", "policy_hash", "profile_scope", "tighten"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,24 @@ def narrow(
     if rules:
         return Scope(rules=tuple(map(read_only, rules)) if reads_only else rules)
     return Scope(reading=_place(profile))
+
+
+def tighten(started: Scope, now: Scope) -> Scope:
+    """What is left of a scope that something was started with, now that its profile says `now`.
+
+    Never more than either. Raises ScopeRefused where that is nothing, or nobody can tell.
+    """
+    if started == now or now.is_whole:
+        return started
+    if started.is_whole:
+        return now
+    rules = in_both(started.rules, now.rules)
+    if not rules:
+        raise ScopeRefused(
+            "the profile allows something else than when the program was started",
+            hint="start the program again",
+        )
+    return Scope(rules=rules)
 
 
 def _place(profile: Profile) -> tuple[str, str]:

@@ -39,6 +39,8 @@ class StoreKind:
     needs_endpoint: bool
     """Whether its STS can be anywhere, so that the configuration must say where."""
     needs_role_arn: bool
+    takes_policy: bool
+    """Where not, a session policy would be dropped in silence and the session come out too wide."""
     takes_policy_arns: bool
     """Where not, PolicyArns would be dropped in silence and the session come out too wide."""
     min_duration: timedelta
@@ -53,6 +55,7 @@ AWS = StoreKind(
     default_confine=Confinement("tags"),
     needs_endpoint=False,
     needs_role_arn=True,
+    takes_policy=True,
     takes_policy_arns=True,
     min_duration=timedelta(minutes=15),
     max_duration=timedelta(hours=12),
@@ -63,6 +66,7 @@ MINIO = StoreKind(
     default_confine=Confinement("claim", "preferred_username"),
     needs_endpoint=True,
     needs_role_arn=False,
+    takes_policy=True,
     takes_policy_arns=False,
     min_duration=timedelta(minutes=15),
     max_duration=timedelta(days=365),
@@ -73,6 +77,7 @@ CEPH = StoreKind(
     default_confine=Confinement("tags"),
     needs_endpoint=True,
     needs_role_arn=True,
+    takes_policy=True,
     takes_policy_arns=False,
     min_duration=timedelta(minutes=15),
     max_duration=timedelta(hours=12),
@@ -83,6 +88,7 @@ SEAWEEDFS = StoreKind(
     default_confine=Confinement("claim", WALLET_CLAIM),
     needs_endpoint=True,
     needs_role_arn=True,
+    takes_policy=True,
     takes_policy_arns=False,
     min_duration=timedelta(minutes=15),
     max_duration=timedelta(hours=12),

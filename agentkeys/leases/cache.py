@@ -10,7 +10,7 @@ from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import Clock
 from agentkeys.leases.failures import FailureMemory
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
-from agentkeys.leases.minting import Minter, check_expected
+from agentkeys.leases.minting import Minter, check_expected, check_subject
 from agentkeys.leases.shared_mints import LeaseHolder, Report, SharedMints
 from agentkeys.leases.terms import LeaseTerms
 from agentkeys.leases.uses import Uses
@@ -66,6 +66,11 @@ class LeaseCache:
         key = self._held_key(terms)
         return self._holder.held_leases.get(key.digest()) if key else None
 
+    def held_of_run(self, run_id: str) -> Lease | None:
+        """A run's own lease in memory, whatever terms it was minted on."""
+        held = self._holder.held_leases.values()
+        return next((lease for lease in held if lease.run_id == run_id), None)
+
     def is_used(self, terms: LeaseTerms) -> bool:
         """Whether the held lease is kept fresh, since somebody may still work with it."""
         key, held = self._held_key(terms), self.held(terms)
@@ -91,6 +96,7 @@ class LeaseCache:
             key, terms, at_least, self._patience if patience is None else patience
         )
         check_expected(terms.profile, lease.subject, lease.claims.get(WALLET_CLAIM))
+        check_subject(terms, lease.subject)
         self._uses.note(key.digest(), lease)
         return lease
 
@@ -131,19 +137,13 @@ class LeaseCache:
         await self._holder.drop_leases(digests)
         return until
 
-    async def drop(self, terms: LeaseTerms) -> datetime | None:
-        """Drops the one lease on `terms`, also if it is just being minted.
-
-        Returns and raises what `forget` does.
-        """
+    async def drop_run(self, run_id: str) -> None:
+        """Drops the run's own leases, also those that are just being minted; raises VaultError."""
         await self._holder.load()
-        key = self._held_key(terms)
-        if key is None:
-            return None
-        await self._mints.settle(key)
-        until = self.handed_out_until({key.digest()})
-        await self._holder.drop_leases({key.digest()})
-        return until
+        await self._mints.settle(run_id)
+        held = self._holder.held_leases.items()
+        if own := {digest for digest, lease in held if lease.run_id == run_id}:
+            await self._holder.drop_leases(own)
 
     def handed_out_until(self, digests: Collection[str] | None = None) -> datetime | None:
         """When the last of the credentials that were handed out ends; None where all have.

@@ -75,6 +75,8 @@ class Lease:
     sts_request_id: str | None = None
     policy_hash: str | None = None
     """Of the inline session policy that it was minted with, None without one."""
+    run_id: str | None = None
+    """Whose own it is; None for one that is shared."""
 
     @property
     def lifetime(self) -> timedelta:

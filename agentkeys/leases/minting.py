@@ -30,7 +30,7 @@ from agentkeys.scopes import policy_hash
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
-__all__ = ["Minter", "check_expected"]
+__all__ = ["Minter", "check_expected", "check_subject"]
 
 MINT_LIMIT = timedelta(seconds=20)
 """A mint ends before its waiting clients do, so that they hear why it failed."""
@@ -81,7 +81,7 @@ class Minter:
                 f"no credentials for {terms.profile.name} within {MINT_LIMIT.seconds} s",
                 hint="check that broker and store are up, then try again",
             ) from None
-        return self._lease(minted, terms.profile, plan)
+        return self._lease(minted, terms, plan)
 
     async def _mint(
         self, terms: LeaseTerms, source: TokenSource, subject: str, end: float
@@ -148,10 +148,10 @@ class Minter:
         """Whether there is time for a pause; if not, its reason says more than a time-out would."""
         return self._clock.monotonic() + pause < end
 
-    def _lease(self, minted: _Minted, profile: Profile, plan: Plan) -> Lease:
+    def _lease(self, minted: _Minted, terms: LeaseTerms, plan: Plan) -> Lease:
         role, now = minted.role, self._clock.now()
         expires_at = role.credentials.expires_at
-        skew = believed_skew(role, minted.token, profile.duration, now)
+        skew = believed_skew(role, minted.token, terms.profile.duration, now)
         taken = timedelta(seconds=self._clock.monotonic() - minted.asked_at)
         minted_at = now + skew - taken
         return Lease(
@@ -165,6 +165,7 @@ class Minter:
             claims=plain_claims(minted.token.claims),
             sts_request_id=role.request_id,
             policy_hash=policy_hash(minted.request.policy),
+            run_id=terms.run_id,
         )
 
 
@@ -190,6 +191,15 @@ def check_expected(profile: Profile, subject: str, wallet: object) -> None:
         raise _wrong(profile, subject, profile.expect_subject)
     if profile.expect_wallet is not None and wallet != profile.expect_wallet.lower():
         raise _wrong(profile, str(wallet), profile.expect_wallet)
+
+
+def check_subject(terms: LeaseTerms, subject: str) -> None:
+    """Raises WrongIdentity unless that is whom the terms are for."""
+    if terms.subject not in (None, subject):
+        raise WrongIdentity(
+            f"the program runs as {terms.subject}, but {subject} is logged in by now",
+            hint="start the program again",
+        )
 
 
 def _wrong(profile: Profile, found: str, expected: str) -> WrongIdentity:

@@ -82,9 +82,11 @@ class SharedMints:
         """Whether a mint for `key` is under way, whoever began it."""
         return any(flight[0] == key for flight in self._flights)
 
-    async def settle(self, key: LeaseKey) -> None:
-        """Returns when no mint for `key` is under way."""
-        while minting := [task for flight, task in self._flights.items() if flight[0] == key]:
+    async def settle(self, run_id: str) -> None:
+        """Returns when no mint of the run's own is under way."""
+        while minting := [
+            task for flight, task in self._flights.items() if flight[0].run_id == run_id
+        ]:
             await asyncio.wait(minting)
 
     def recall(

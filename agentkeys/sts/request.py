@@ -73,6 +73,11 @@ def check_request(request: AssumeRoleRequest, store: StoreKind) -> None:
         raise ConfigError(
             f"{store.title} needs a role ARN", hint="set role_arn in the profile to the role's ARN"
         )
+    if request.policy is not None and not store.takes_policy:
+        raise ConfigError(
+            f"{store.title} knows no session policies and would not narrow the session",
+            hint="take allow and policy out of the profile, and the rules off the command",
+        )
     if request.policy_arns and not store.takes_policy_arns:
         raise ConfigError(
             f"{store.title} knows no policy_arns and would not narrow the session by them",

@@ -47,7 +47,10 @@ class SettlingVault:
     @property
     def blobs(self) -> Mapping[str, Secret]:
         """What memory alone keeps, by account."""
-        return self._memory.blobs if self._memory else {}
+        if self._memory:
+            return self._memory.blobs
+        # Not known yet whether there is a keyring: what was handed to us goes on to the next.
+        return {} if self._keyring.has_answered else self._earlier or {}
 
     @property
     def detail(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from agentkeys.errors import AgentkeysError
 from agentkeys_daemon.activation import clean_environment, take_handed_socket
 from agentkeys_daemon.handover import FLAG, take_over
-from agentkeys_daemon.lifecycle import run_daemon
+from agentkeys_daemon.lifecycle import log_failure, run_daemon
 from agentkeys_daemon.listening import AlreadyRunning
 
 
@@ -53,6 +53,7 @@ def _tell(descriptor: int, words: bytes) -> None:
 
 
 def _run(ready: Callable[[], None], failed: Callable[[bytes], None] | None = None) -> int:
+    taken = None
     try:
         handed = take_handed_socket(os.environ)
         taken = take_over(sys.argv[-1]) if FLAG in sys.argv[1:-1] else None
@@ -66,6 +67,9 @@ def _run(ready: Callable[[], None], failed: Callable[[bytes], None] | None = Non
             return 0
         return _fail(problem, None)
     except AgentkeysError as problem:
+        if taken:
+            # Nobody waits for what we could say: whoever asked for the restart reads the log.
+            log_failure(os.environ, problem)
         return _fail(problem, failed)
     return 0
 

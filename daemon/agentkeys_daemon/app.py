@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,6 +55,7 @@ class LeftBehind:
     """Still listening."""
     blobs: Mapping[str, Secret]
     """What the vault kept by account, where it was memory."""
+    runs: Sequence[Run]
 
 
 class App:
@@ -103,7 +104,7 @@ class App:
             aws_files=self._files,
             repeats=self._repeats,
             clock=clock,
-            changed=self.changed.set,
+            begun=self.changed.set,
         )
 
     @property
@@ -159,9 +160,11 @@ class App:
         self.records.served(profile, lease, peer, run_id=inside.id if inside else None)
         return variables | credential_variables(lease)
 
-    async def ensure(self, profile: Profile, at_least: timedelta) -> None:
+    async def ensure(
+        self, profile: Profile, at_least: timedelta, *, inside: Run | None = None
+    ) -> None:
         """Returns when the lease of `profile` has `at_least` left, or is as new as can be."""
-        terms = self.leases.terms(profile)
+        terms = self._terms(profile, inside)
         await self.leases.lease(terms, at_least=at_least)
         if self.leases.held(terms) is None:
             # Forgotten, or somebody else's, since then: the caller is told of what counts now.
@@ -228,7 +231,7 @@ class App:
         """Writes what is still to be written and ends helpers and connections."""
         endpoint = await self.runs.aclose()
         await self.identities.flush()
-        left = LeftBehind(endpoint, self.opened.in_memory())
+        left = LeftBehind(endpoint, self.opened.in_memory(), tuple(self.runs.all))
         await self.opened.vault.aclose()
         await self._transport.aclose()
         return left

@@ -43,11 +43,13 @@ from agentkeys_daemon.http import (
     json_answer,
     read_request,
 )
+from agentkeys_daemon.lifecycle import check_settings
 from agentkeys_daemon.notices import ToldOnce, short_session
 from agentkeys_daemon.prompt import prompt_line
 from agentkeys_daemon.refusals import refusal
 from agentkeys_daemon.runs.asked import AskedRun
 from agentkeys_daemon.runs.gate import check_inside
+from agentkeys_daemon.runs.run import Run
 from agentkeys_daemon.status import StatusView
 
 __all__ = ["Handlers"]
@@ -132,7 +134,7 @@ class Handlers:
         inside = self._app.runs.around(request.peer)
         try:
             if inside:
-                check_inside(inside, route, self._own_name(route, name))
+                check_inside(inside, route, self._meant(route, name, inside.run))
                 request = replace(request, inside=inside.run)
             if name:
                 self._check_settings(request)
@@ -144,11 +146,17 @@ class Handlers:
                 self._app.records.refused(profile, problem, request.peer, run_id=run_id)
             raise
 
-    def _own_name(self, route: tuple[str, ...], name: str) -> str:
-        """The name of the profile that is meant."""
-        if name == DEFAULT and route[1] == "profiles":
+    def _meant(self, route: tuple[str, ...], name: str, run: Run | None) -> str:
+        """The profile that is meant; for an identity, that of a run which has this identity."""
+        if route[1] == "identities" and run and self._is_own(self._identity(name), run):
+            return run.profile
+        if route[1] == "profiles" and name == DEFAULT:
             return self._app.config.profile(None).name
         return name
+
+    def _is_own(self, identity: Identity, run: Run) -> bool:
+        profile = self._known_profile(run.profile)
+        return profile is not None and profile.identity == identity
 
     def _check_settings(self, request: HttpRequest) -> None:
         """A client with other settings means another configuration than the one we would use."""
@@ -188,9 +196,12 @@ class Handlers:
 
     async def _restart(self, request: HttpRequest, name: str) -> HttpAnswer:
         sent = request.json().get("environment")
-        if not isinstance(sent, dict) or not all(isinstance(value, str) for value in sent.values()):
+        if not isinstance(sent, dict) or not all(map(_is_variable, sent.items())):
             raise ProtocolError("the request holds no environment", hint="send it as an object")
-        self._restart_as(daemon_environment(sent))
+        environ = daemon_environment(sent)
+        # Before this daemon is gone, and with it what it may hold in memory alone.
+        check_settings(environ)
+        self._restart_as(environ)
         return json_answer(self._view.health())
 
     def _check_idle(self) -> None:
@@ -227,14 +238,14 @@ class Handlers:
 
     async def _begin_run(self, request: HttpRequest, name: str) -> HttpAnswer:
         profile = self._profile(name)
-        document = request.json() if request.body else {}
-        asked, region = AskedRun.parse(document), _region(request)
-        runs, inside = self._app.runs, request.inside
-        if document.get("explain"):
+        asked = AskedRun.parse(request.json() if request.body else {})
+        region = _region(request)
+        starter, inside = self._app.runs.starter, request.inside
+        if asked.is_explained:
             return _entries(
-                await runs.explain(profile, asked, inside=inside, inherited_region=region)
+                await starter.explain(profile, asked, inside=inside, inherited_region=region)
             )
-        variables = await runs.begin(
+        variables = await starter.begin(
             profile, request.peer, asked, inside=inside, inherited_region=region
         )
         headers = self._notice(profile) if TERMINAL_HEADER in request.headers else ()
@@ -259,7 +270,7 @@ class Handlers:
         if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds < MANY:
             raise ProtocolError("the request holds no min_ttl_seconds", hint="send whole seconds")
         profile = self._profile(name)
-        await self._app.ensure(profile, timedelta(seconds=seconds))
+        await self._app.ensure(profile, timedelta(seconds=seconds), inside=request.inside)
         return json_answer(self._view.status(profile))
 
     async def _forget(self, request: HttpRequest, name: str) -> HttpAnswer:
@@ -323,6 +334,11 @@ class Handlers:
         own = [p for p in config.profiles.values() if p.identity.name == identity.name]
         default = [p for p in own if p.name == config.default_profile]
         return next(iter(default + own), None)
+
+
+def _is_variable(entry: tuple[str, object]) -> bool:
+    name, value = entry
+    return isinstance(value, str) and "\0" not in f"{name}{value}" and "=" not in name
 
 
 def _route(request: HttpRequest) -> tuple[tuple[str, ...], str]:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from agentkeys.errors import DaemonError
 from agentkeys.interpreter import own_module
@@ -22,9 +24,9 @@ from agentkeys.secret import Secret
 __all__ = ["FLAG", "Handover", "Taken", "take_over"]
 
 FLAG = "--take-over"
-"""Before the descriptors of both sockets and of the memory, with commas, -1 where there is none."""
+"""Before three descriptors, of both sockets and of the memory, -1 where there is none, and whether
+the first socket is to be kept at the end: with commas between."""
 _NONE = -1
-_LARGEST = 16_777_216
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +42,27 @@ class Handover:
     endpoint: socket.socket | None
     blobs: Mapping[str, Secret] = field(default_factory=dict)
     """What the vault kept by account, where it was memory."""
+    runs: Sequence[Mapping[str, Any]] = ()
+    """The runs as documents: what is on record of them may have found no room on the disk."""
 
     def become_next(self) -> None:
-        """Replaces this program; returns only by raising OSError."""
+        """Replaces this program; returns only by raising DaemonError."""
         descriptors = (
             _given(self.listening),
             _given(self.endpoint) if self.endpoint else _NONE,
-            _write(self.blobs) if self.blobs else _NONE,
+            _write(self.blobs, self.runs),
         )
         told = ",".join(map(str, (*descriptors, int(self.keeps_socket))))
         argv = own_module("agentkeys_daemon", FLAG, told)
-        os.execve(argv[0], argv, dict(self.environ))  # noqa: S606 - our own interpreter and module
+        try:
+            os.execve(argv[0], argv, dict(self.environ))  # noqa: S606 - our interpreter and module
+        except OSError as problem:
+            if not self.keeps_socket:
+                Path(self.listening.getsockname()).unlink(missing_ok=True)
+            raise DaemonError(
+                f"{argv[0]} cannot be run: {problem.strerror or problem}",
+                hint="install agentkeys anew, then run: agentkeys daemon start",
+            ) from problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +74,7 @@ class Taken:
     endpoint: int | None
     """The descriptor of the endpoint's socket."""
     blobs: Mapping[str, Secret]
+    runs: Sequence[Mapping[str, Any]]
 
 
 def take_over(told: str) -> Taken:
@@ -71,11 +84,14 @@ def take_over(told: str) -> Taken:
         listening = socket.socket(fileno=unix)
         listening.set_inheritable(False)
         listening.setblocking(False)
+        held = {} if memory == _NONE else _read(memory)
+        blobs = held.get("blobs", {})
         return Taken(
             listening=listening,
             keeps_socket=bool(keeps),
             endpoint=None if endpoint == _NONE else endpoint,
-            blobs={} if memory == _NONE else _read(memory),
+            blobs={str(account): Secret(str(blob)) for account, blob in blobs.items()},
+            runs=held.get("runs", ()),
         )
     except (ValueError, OSError) as problem:
         raise DaemonError(
@@ -88,20 +104,20 @@ def _given(found: socket.socket) -> int:
     return found.fileno()
 
 
-def _write(blobs: Mapping[str, Secret]) -> int:
+def _write(blobs: Mapping[str, Secret], runs: Sequence[Mapping[str, Any]]) -> int:
     if not hasattr(os, "memfd_create"):  # macOS: who was logged in has to log in again
         return _NONE
     descriptor = os.memfd_create("agentkeys", 0)
-    content = json.dumps({account: blob.reveal() for account, blob in blobs.items()}).encode()
+    held = {"blobs": {account: blob.reveal() for account, blob in blobs.items()}, "runs": runs}
     with os.fdopen(os.dup(descriptor), "wb") as memory:
-        memory.write(content)
+        memory.write(json.dumps(held).encode())
     return descriptor
 
 
-def _read(descriptor: int) -> dict[str, Secret]:
+def _read(descriptor: int) -> dict[str, Any]:
     # Lost at worst: the sockets are worth more than what was in memory.
-    with suppress(ValueError, OSError, AttributeError), os.fdopen(descriptor, "rb") as memory:
+    with suppress(ValueError, OSError), os.fdopen(descriptor, "rb") as memory:
         memory.seek(0)
-        found = json.loads(memory.read(_LARGEST))
-        return {str(account): Secret(str(blob)) for account, blob in found.items()}
+        found = json.load(memory)
+        return found if isinstance(found, dict) else {}
     return {}

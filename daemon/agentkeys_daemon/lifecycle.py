@@ -7,9 +7,10 @@ import logging
 import os
 import resource
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
-from agentkeys.errors import ConfigError
+from agentkeys.errors import AgentkeysError, ConfigError
 from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.vault import open_vault
@@ -21,7 +22,7 @@ from agentkeys_daemon.log import start_log
 if TYPE_CHECKING:
     from agentkeys_daemon.serving import Surroundings
 
-__all__ = ["run_daemon"]
+__all__ = ["check_settings", "log_failure", "run_daemon"]
 
 DESCRIPTORS = 2 * BACKLOG
 
@@ -54,6 +55,22 @@ def run_daemon(
         logging.getLogger("agentkeys").removeHandler(handler)
         handler.close()
         lock.release()
+
+
+def check_settings(environ: Mapping[str, str]) -> None:
+    """Raises ConfigError for settings with which no daemon could begin."""
+    _vault_mode(environ)
+    paths = Paths.from_environment(environ)
+    for folder in (paths.state, paths.log.parent):
+        private_folder(folder)
+
+
+def log_failure(environ: Mapping[str, str], problem: AgentkeysError) -> None:
+    """Writes down why no daemon could begin, as far as that is possible."""
+    with suppress(AgentkeysError):
+        handler = start_log(Paths.from_environment(environ).log)
+        logging.getLogger("agentkeys.daemon").error("%s", problem.message)
+        handler.close()
 
 
 def _set_limits() -> None:

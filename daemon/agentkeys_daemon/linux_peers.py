@@ -15,7 +15,7 @@ HAS_PID_NAMESPACES = True
 
 _UCRED = struct.Struct("iII")  # pid, uid, gid
 _SO_PEERPIDFD = 77  # since Linux 6.5; Python does not name it
-_TOO_OLD = (errno.ENOPROTOOPT, errno.EINVAL, errno.ENOSYS)
+_TOO_OLD = (errno.ENOPROTOOPT, errno.ENOSYS)  # EINVAL is of kernels to which the peer is gone
 
 
 def credentials_of(connection: socket.socket) -> tuple[int, int]:

@@ -27,7 +27,12 @@ class ProfileLeases:
         self._clock = clock
 
     def terms(
-        self, profile: Profile, *, scope: Scope | None = None, run_id: str | None = None
+        self,
+        profile: Profile,
+        *,
+        scope: Scope | None = None,
+        run_id: str | None = None,
+        subject: str | None = None,
     ) -> LeaseTerms:
         """What a lease of `profile` is asked for, in its own scope unless another one is given."""
         endpoint = self._endpoint(profile)
@@ -38,7 +43,7 @@ class ProfileLeases:
             endpoint=endpoint,
         )
         found = profile_scope(profile) if scope is None else scope
-        return LeaseTerms(profile, endpoint, client, found, run_id)
+        return LeaseTerms(profile, endpoint, client, found, run_id, subject)
 
     async def lease(
         self,
@@ -69,9 +74,15 @@ class ProfileLeases:
             keep={digest for digest in beside if digest and digest != own}
         )
 
-    async def drop(self, terms: LeaseTerms) -> datetime | None:
-        """Drops the lease on `terms` and no other; returns what `forget` does."""
-        return await self._cache(terms).drop(terms)
+    async def drop_run(self, run_id: str) -> None:
+        """Drops a run's own leases, whatever its profile has become."""
+        for live in tuple(self._identities.live):
+            await live.leases.drop_run(run_id)
+
+    def held_of_run(self, run_id: str) -> Lease | None:
+        """A run's own lease in memory, whatever its profile has become."""
+        held = (live.leases.held_of_run(run_id) for live in self._identities.live)
+        return next(filter(None, held), None)
 
     def held(self, terms: LeaseTerms) -> Lease | None:
         """The lease in memory, whatever its state."""

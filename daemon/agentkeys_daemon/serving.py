@@ -27,6 +27,7 @@ from agentkeys_daemon.listening import OwnSocket
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.process_watch import process_watch
 from agentkeys_daemon.refresher import Refresher
+from agentkeys_daemon.runs.documents import parse_run, run_document
 from agentkeys_daemon.server import DaemonServer
 from agentkeys_daemon.status import StatusView
 
@@ -67,7 +68,11 @@ async def serve(around: Surroundings) -> Handover | None:
         ending.next_environ = environ
         stop.set()
 
-    handlers = Handlers(app=app, view=view, environ=around.environ, stop=stop.set, restart=restart)
+    def end() -> None:
+        ending.next_environ = None  # also in the midst of a restart
+        stop.set()
+
+    handlers = Handlers(app=app, view=view, environ=around.environ, stop=end, restart=restart)
     idle = IdleExit(
         limit=lambda: _idle_limit(app),
         is_busy=lambda: app.is_minting or bool(app.runs.live) or _is_login_here_alone(app),
@@ -76,14 +81,17 @@ async def serve(around: Surroundings) -> Handover | None:
     server = DaemonServer(idle.watching(handlers), until=stop, leave=lambda: ending.leave(listener))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     refresher = Refresher(refresh=app.refresh, changed=app.changed)
     work = [_preload(app), refresher.run(), _end_idle(idle, stop)]
     if isinstance(listener, OwnSocket):
         work.append(_end_unreachable(listener, app, stop))
     background = [loop.create_task(task) for task in work]
     log.info("serving %s, %s", path, app.opened.detail)
-    app.runs.restore(around.taken.endpoint if around.taken else None)
+    if around.taken:
+        app.runs.restore(around.taken.endpoint, filter(None, map(parse_run, around.taken.runs)))
+    else:
+        app.runs.restore()
     keep_what_is_loaded()
     around.ready()
     try:
@@ -103,6 +111,7 @@ async def serve(around: Surroundings) -> Handover | None:
         keeps_socket=isinstance(listener, HandedSocket),
         endpoint=left.endpoint,
         blobs=left.blobs,
+        runs=[run_document(run) for run in left.runs],
     )
 
 

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from agentkeys_shell.environment import CREDENTIALS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["asked_run"]
+__all__ = ["asked_run", "check_options"]
 
 _SWITCHES = ("refresh", "read_only", "explain")
+
+
+def check_options(options: Mapping[str, str], command: Sequence[str]) -> None:
+    """Raises AgentkeysError for what can be told to be wrong before anybody is asked."""
+    if command and not command[0]:
+        raise _wrong("the name of the program is empty", "an unset shell variable may be the cause")
+    if "json" in options and "explain" not in options:
+        raise _wrong("--json is for --explain", "leave it out: the program's output is its own")
+    mixing = CREDENTIALS.intersection(options.get("keep_env", "").split("\0"))
+    if mixing:
+        raise _wrong(
+            f"{min(mixing)} would mix with the credentials that the program is given",
+            "leave out this --keep-env",
+        )
+    if "refresh" in options and "inherit_aws" in options:
+        raise _wrong(
+            "--refresh and --inherit-aws exclude each other: AWS clients would take your own keys"
+            " before they ask the endpoint",
+            "leave one of them out, or keep single variables with --keep-env",
+        )
 
 
 def asked_run(options: Mapping[str, str], command: Sequence[str]) -> bytes:
@@ -32,3 +54,9 @@ def _character(letter: str) -> str:
         return letter
     units = letter.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def _wrong(message: str, hint: str) -> Exception:
+    from agentkeys.errors import AgentkeysError  # noqa: PLC0415 - costs what failing costs
+
+    return AgentkeysError(message, hint=hint)

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["HARMLESS", "child_environment", "is_inherited", "parse_entries"]
+__all__ = ["CREDENTIALS", "HARMLESS", "child_environment", "is_inherited", "parse_entries"]
 
 HARMLESS = frozenset(
     {
@@ -42,18 +42,31 @@ _OURS = (
 )
 _FOREIGN = ("AWS_", "BOTO_", "EC2_SECURITY_TOKEN")
 
-_CREDENTIALS = frozenset(
+CREDENTIALS = frozenset(
     {
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "AWS_SECURITY_TOKEN",
         "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "EC2_SECURITY_TOKEN",
     }
 )
-"""What would mix with the run's own credentials even where all else is inherited."""
+"""What would mix with the run's own credentials."""
+_SOURCES = frozenset(
+    {
+        "AWS_DEFAULT_PROFILE",
+        "AWS_PROFILE",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    }
+)
+"""Where some clients would look before they take the run's own credentials."""
 _HERMETIC = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED")
 """What a run is given so that it sees nothing else."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -68,7 +81,7 @@ def is_inherited(name: str, *, keep: Collection[str] = (), inherit_aws: bool = F
     if name in keep or name in HARMLESS:
         return True
     if inherit_aws and name.startswith(_FOREIGN):
-        return name not in _CREDENTIALS
+        return name not in CREDENTIALS | _SOURCES
     return not name.startswith((*_FOREIGN, *_OURS))
 
 
@@ -88,7 +101,8 @@ def child_environment(
         for name, value in inherited.items()
         if is_inherited(name, keep=keep, inherit_aws=inherit_aws)
     }
-    left_out = _HERMETIC if inherit_aws else ()
+    own = [name for name in _HERMETIC if name in keep and name in inherited]
+    left_out = _HERMETIC if inherit_aws else own
     environment |= {name: value for name, value in parse_entries(given) if name not in left_out}
     return environment | _past_proxies(environment)
 

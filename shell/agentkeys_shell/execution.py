@@ -10,7 +10,7 @@ import posix
 
 from agentkeys.client import read_environment
 from agentkeys.protocol import NOTICE_HEADER, REGION_HEADER, TERMINAL_HEADER, quote
-from agentkeys_shell.asked_run import asked_run
+from agentkeys_shell.asked_run import asked_run, check_options
 from agentkeys_shell.daemon import ask, enable_packages, profile_path
 from agentkeys_shell.environment import child_environment
 from agentkeys_shell.subreaper import become_subreaper
@@ -51,10 +51,11 @@ def _prepare(
 ) -> dict[str, str]:
     """The environment of a new run's program, or of one that is only explained."""
     wanted = {}
+    check_options(options, command)
     if "set" in options:
         from agentkeys_shell.own_names import own_names, parse_settings  # noqa: PLC0415 - rare
 
-        wanted = parse_settings(options["set"].split("\0"))
+        wanted = parse_settings(options["set"].split("\0"), has_keys="refresh" not in options)
     given = _begin(options, asked_run(options, command), environ)
     child = child_environment(
         environ,

@@ -24,16 +24,25 @@ FIELDS = {
     "prefix": "AGENTKEYS_S3_PREFIX",
 }
 """The variable that holds each field."""
+_KEYS = ("access_key_id", "secret_access_key", "session_token", "expiration")
 
 
-def parse_settings(settings: Iterable[str]) -> dict[str, str]:
-    """Which field each name stands for; raises AgentkeysError for one that does not exist."""
+def parse_settings(settings: Iterable[str], *, has_keys: bool) -> dict[str, str]:
+    """Which field each name stands for; raises AgentkeysError for one that does not exist.
+
+    With the endpoint instead of fixed keys, a run has no `has_keys`.
+    """
     wanted = {}
     for setting in settings:
         name, equals, field = setting.partition("=")
         if not equals or not name or field not in FIELDS:
             raise _wrong(
                 f"--set {setting!r} is not NAME=FIELD", f"the fields are {', '.join(FIELDS)}"
+            )
+        if field in _KEYS and not has_keys:
+            raise _wrong(
+                f"the run has no {field} to set as {name}",
+                "fixed keys and --refresh exclude each other: leave one of them out",
             )
         wanted[name] = field
     return wanted
@@ -46,19 +55,15 @@ def own_names(wanted: dict[str, str], given: bytes) -> dict[str, str]:
     for name, field in wanted.items():
         value = fields.get(FIELDS[field])
         if value is None:
-            raise _wrong(f"the run has no {field} to set as {name}", _why_missing(field, fields))
+            raise _wrong(f"the run has no {field} to set as {name}", _why_missing(field))
         variables[name] = value
     return variables
 
 
-def _why_missing(field: str, given: dict[str, str]) -> str:
-    if "AWS_CONTAINER_CREDENTIALS_FULL_URI" in given and FIELDS[field].startswith(
-        ("AWS_ACCESS", "AWS_SECRET", "AWS_SESSION", "AWS_CREDENTIAL")
-    ):
-        return "fixed keys and --refresh exclude each other: leave one of them out"
-    return (
-        f"set the profile's {'store to one with an s3_endpoint' if field == 'endpoint' else field}"
-    )
+def _why_missing(field: str) -> str:
+    if field == "endpoint":
+        return "AWS finds its own; other stores have an s3_endpoint in the configuration"
+    return f"set {field} in the profile"
 
 
 def _wrong(message: str, hint: str) -> Exception:

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkeys.access_rules import AccessRule, is_within, parse_access_rule, read_only
+from agentkeys.access_rules import (
+    AccessRule,
+    in_both,
+    is_within,
+    parse_access_rule,
+    read_only,
+)
 from agentkeys.errors import AccessRuleInvalid, ConfigError
 from tests.support.rule_strategies import access_rules
 
@@ -212,3 +218,44 @@ def test_what_is_within_the_inner_is_within_the_outer(
         assert is_within(inner, [outer])
     if is_within(inner, [outer]) and is_within(outer, [inner]):
         assert inner == outer
+
+
+# what two lists have in common
+
+
+@pytest.mark.parametrize(
+    ("some", "others", "both"),
+    [
+        (["s3://lab/:rw"], ["s3://lab/a/:ro"], ["s3://lab/a/:ro"]),
+        (["s3://lab/:ro"], ["s3://lab/a/:rw"], ["s3://lab/a/:ro"]),
+        (["s3://lab/a/:rw"], ["s3://lab/a/:rw"], ["s3://lab/a/:rw"]),
+        (["s3://lab/a/:rw"], ["s3://lab/a/b:rw", "s3://lab/c:rw"], ["s3://lab/a/b:rw"]),
+        (["s3://lab/a/:rw", "s3://lab/:ro"], ["s3://lab/a/:rw"], ["s3://lab/a/:rw", "s3://lab/a/:ro"]),
+        (["s3://lab/a:rw"], ["s3://lab/a/:rw"], []),
+        (["s3://lab/a/:rw"], ["s3://lab/ab/:rw"], []),
+        (["s3://lab/:rw"], ["s3://lab2/:rw"], []),
+        (["s3://lab/:rw"], [], []),
+    ],
+)  # fmt: skip
+def test_what_is_in_both(some: list[str], others: list[str], both: list[str]) -> None:
+    """The narrower place and the narrower mode; nothing where the places lie apart."""
+    assert {*in_both(rules(*some), rules(*others))} == {*rules(*both)}
+    assert {*in_both(rules(*others), rules(*some))} == {*rules(*both)}
+
+
+SEVERAL = st.lists(access_rules(), max_size=4)
+
+
+@given(SEVERAL, SEVERAL, access_rules())
+def test_what_is_within_both_is_within_what_is_in_both(
+    some: list[AccessRule], others: list[AccessRule], rule: AccessRule
+) -> None:
+    """And nothing else is."""
+    is_in_both = is_within(rule, some) and is_within(rule, others)
+    assert is_within(rule, in_both(some, others)) is is_in_both
+
+
+@given(SEVERAL)
+def test_a_list_and_itself_have_all_in_common(some: list[AccessRule]) -> None:
+    """No rule is lost."""
+    assert {*some} <= {*in_both(some, some)}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkeys.errors import AccessRuleInvalid, ProtocolError
+from agentkeys.errors import AccessRuleInvalid, AgentkeysError, ProtocolError
 from agentkeys_daemon.runs.asked import AskedRun
-from agentkeys_shell.asked_run import asked_run
+from agentkeys_shell.asked_run import asked_run, check_options
 
 ANYTHING = st.text(st.characters(exclude_characters="\0"), min_size=1)
 """What a command line can hold: any character, and lone surrogates for bytes that are no text."""
@@ -75,12 +75,66 @@ def test_more_rules_than_a_policy_holds_are_refused() -> None:
         AskedRun.parse({"allow": ["s3://lab/:ro"] * 99 + ["s3://lab/*:ro"]})
 
 
-@pytest.mark.parametrize("value", [1, "true", "yes", [True], None])
-def test_a_switch_is_on_when_it_is_true(value: object) -> None:
-    """And by nothing else."""
-    asked = AskedRun.parse({"refresh": value, "read_only": value})
-    assert not asked.refresh
-    assert not asked.reads_only
+@pytest.mark.parametrize("name", ["refresh", "read_only", "explain"])
+def test_a_switch_is_on_or_off(name: str) -> None:
+    """Each by itself; one that is not sent is off."""
+    for value in (True, False):
+        asked = AskedRun.parse({name: value})
+        found = {
+            "refresh": asked.refresh,
+            "read_only": asked.reads_only,
+            "explain": asked.is_explained,
+        }
+        assert found == dict.fromkeys(found, False) | {name: value}
+
+
+@pytest.mark.parametrize("name", ["refresh", "read_only", "explain"])
+@pytest.mark.parametrize("value", [0, 1, "true", "", "yes", [True], {}, None])
+def test_what_is_no_switch_is_never_off(name: str, value: object) -> None:
+    """Whoever means yes does not get a wider run for a way of writing it."""
+    with pytest.raises(ProtocolError, match=f"{name} is not true or false"):
+        AskedRun.parse({name: value})
+
+
+@pytest.mark.parametrize("name", ["readonly", "read-only", "Allow", "rules", "", "\x1b[31m", "\0"])
+def test_a_wish_that_is_not_known_is_not_passed_over(name: str) -> None:
+    """It may have been meant to narrow the run."""
+    with pytest.raises(ProtocolError, match="nothing is known of") as found:
+        AskedRun.parse({"program": "sh", name: True})
+    assert found.value.message.isprintable()
+    assert "read_only" in found.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "words"),
+    [
+        ({}, [""], "the name of the program is empty"),
+        ({"explain": "yes"}, ["", "argument"], "the name of the program is empty"),
+        ({"json": "yes"}, ["sh"], "--json is for --explain"),
+        ({"refresh": "yes", "inherit_aws": "yes"}, ["sh"], "--refresh and --inherit-aws exclude"),
+    ],
+)
+def test_what_is_plainly_wrong_is_told_before_anybody_is_asked(
+    options: dict[str, str], command: list[str], words: str
+) -> None:
+    """With what to do about it."""
+    with pytest.raises(AgentkeysError, match=words) as found:
+        check_options(options, command)
+    assert found.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "command"),
+    [
+        ({}, ["sh", ""]),
+        ({"explain": "yes", "json": "yes"}, []),
+        ({"refresh": "yes", "keep_env": "AWS_PROFILE"}, ["sh"]),
+        ({"inherit_aws": "yes"}, ["sh"]),
+    ],
+)
+def test_what_is_not_wrong_passes(options: dict[str, str], command: list[str]) -> None:
+    """Such as an argument that is empty."""
+    check_options(options, command)
 
 
 @pytest.mark.parametrize(

@@ -104,12 +104,26 @@ def test_of_aws_a_child_sees_what_is_harmless_or_given(inherited: dict[str, str]
     assert child["AWS_REGION"] == "here"
 
 
-@pytest.mark.parametrize("name", STRANGERS)
+HERMETIC = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED")
+"""What a run gives so that its program sees nothing of the user's own."""
+
+
+@pytest.mark.parametrize("name", [*STRANGERS, "AWS_EC2_METADATA_DISABLED"])
 def test_what_a_user_names_is_kept(name: str) -> None:
-    """Of what nobody else would get; what the run gives still wins."""
+    """Of what nobody else would get; what the run is about still wins."""
     assert child_environment({name: "own"}, b"", keep=[name, "NOT_THERE"]) == {name: "own"}
     given = f"{name}=given\0".encode()
-    assert child_environment({name: "own"}, given, keep=[name]) == {name: "given"}
+    winner = "own" if name in HERMETIC else "given"
+    assert child_environment({name: "own"}, given, keep=[name]) == {name: winner}
+    assert child_environment({name: "own"}, given) == {name: "given"}
+
+
+@pytest.mark.parametrize("name", HERMETIC)
+def test_what_is_kept_but_not_there_opens_nothing(name: str) -> None:
+    """Without it, clients would look where they always do: in the user's home."""
+    given = f"{name}=given\0".encode()
+    assert child_environment({}, given, keep=[name]) == {name: "given"}
+    assert child_environment({name: ""}, given, keep=[name]) == {name: ""}
 
 
 def test_no_name_keeps_nothing() -> None:
@@ -117,22 +131,30 @@ def test_no_name_keeps_nothing() -> None:
     assert child_environment({"AWS_PROFILE": "own"}, b"", keep=[""]) == {}
 
 
-KEYS = {
+CREDENTIALS = {
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
     "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
     "EC2_SECURITY_TOKEN",
 }
 
 
 @pytest.mark.parametrize("name", STRANGERS)
-def test_with_all_that_is_aws_keys_still_go(name: str) -> None:
-    """And what is ours: a run's own variables are not another's."""
+def test_with_all_that_is_aws_other_credentials_still_go(name: str) -> None:
+    """And what clients would take before them; and what is ours, which is another run's."""
     child = child_environment({name: "own"}, b"", inherit_aws=True)
-    assert (name in child) is (name not in KEYS and not name.startswith("AGENTKEYS_"))
+    assert (name in child) is (name not in CREDENTIALS and not name.startswith("AGENTKEYS_"))
 
 
 def test_with_all_that_is_aws_the_user_s_files_are_read() -> None:

@@ -13,7 +13,7 @@ from agentkeys.errors import StsRefused, StsUnreachable, WrongIdentity
 from agentkeys.leases import Lease, LeaseTerms
 from agentkeys.scopes import WHOLE, Scope
 from tests.support.lease_place import Place, play
-from tests.support.profiles import a_profile
+from tests.support.profiles import PROFILE, STS_ENDPOINT, a_profile
 from tests.support.tokens import ALICE, BOB
 
 READING = Scope(rules=(parse_access_rule("s3://lab/a/:ro"),))
@@ -98,12 +98,12 @@ def test_a_run_s_own_lease_is_named_after_it() -> None:
 
 
 def test_one_lease_is_dropped_and_no_other() -> None:
-    """From memory and from the vault; what it was is told by when it ends."""
+    """From memory and from the vault."""
 
     async def story(place: Place) -> None:
-        own = await place.cache.lease(terms(place, RUN))
+        await place.cache.lease(terms(place, RUN))
         (kept,) = await keys(place, terms(place))
-        assert await place.cache.drop(terms(place, RUN)) == own.credentials.expires_at
+        await place.cache.drop_run(RUN)
         assert place.cache.held(terms(place, RUN)) is None
         await place.keeper.flush()
         place.restart()
@@ -121,7 +121,7 @@ def test_one_that_is_being_minted_is_dropped_once_it_is_there() -> None:
         place.sts.open.clear()
         waiting = asyncio.create_task(place.cache.lease(terms(place, RUN)))
         await place.sts.called()
-        dropping = asyncio.create_task(place.cache.drop(terms(place, RUN)))
+        dropping = asyncio.create_task(place.cache.drop_run(RUN))
         await asyncio.sleep(0)
         assert not dropping.done()
         place.sts.open.set()
@@ -136,13 +136,49 @@ def test_dropping_does_not_wait_for_the_mints_of_others() -> None:
     """Theirs may take as long as it takes."""
 
     async def story(place: Place) -> None:
-        own = await place.cache.lease(terms(place, RUN))
+        await place.cache.lease(terms(place, RUN))
         place.sts.open.clear()
         waiting = asyncio.create_task(place.cache.lease(terms(place)))
         await place.sts.called(2)
-        assert await place.cache.drop(terms(place, RUN)) == own.credentials.expires_at
+        await place.cache.drop_run(RUN)
+        assert place.cache.held_of_run(RUN) is None
         place.sts.open.set()
         assert await waiting is place.cache.held(terms(place))
+
+    play(story)
+
+
+def test_what_a_run_has_is_dropped_whatever_its_profile_has_become() -> None:
+    """It is known by its run, and not by what would be asked for today."""
+
+    async def story(place: Place) -> None:
+        await place.cache.lease(terms(place, RUN))
+        longer = replace(PROFILE, duration=timedelta(hours=2))
+        own = LeaseTerms(longer, STS_ENDPOINT, place.sts, run_id=RUN)
+        await place.cache.lease(own)
+        await place.cache.drop_run(RUN)
+        assert place.cache.held(terms(place, RUN)) is None
+        assert place.cache.held(own) is None
+
+    play(story)
+
+
+def test_a_lease_of_somebody_else_is_no_lease() -> None:
+    """Terms may be for one subject alone, also where the mint is shared with others."""
+
+    async def story(place: Place) -> None:
+        shared = await place.cache.lease(terms(place))
+        own = LeaseTerms(PROFILE, STS_ENDPOINT, place.sts, subject=shared.subject)
+        assert await place.cache.lease(own) is shared
+        await place.log_in(BOB)
+        with pytest.raises(WrongIdentity, match="the program runs as"):
+            await place.cache.lease(own)
+        place.sts.open.clear()
+        calls = place.sts.calls
+        waiting = [asyncio.create_task(place.cache.lease(each)) for each in (terms(place), own)]
+        place.sts.open.set()
+        await asyncio.wait(waiting)
+        assert place.sts.calls == calls
 
     play(story)
 
@@ -151,9 +187,9 @@ def test_what_is_not_held_is_dropped_by_doing_nothing() -> None:
     """Also while nobody is logged in, when nobody can say whose it would be."""
 
     async def story(place: Place) -> None:
-        assert await place.cache.drop(terms(place, RUN)) is None
+        await place.cache.drop_run(RUN)
         await place.log_out()
-        assert await place.cache.drop(terms(place, RUN)) is None
+        await place.cache.drop_run(RUN)
         assert place.sts.calls == 0
 
     play(story)
@@ -164,7 +200,7 @@ def test_what_was_dropped_is_minted_anew_for_who_asks() -> None:
 
     async def story(place: Place) -> None:
         (first,) = await keys(place, terms(place, RUN))
-        await place.cache.drop(terms(place, RUN))
+        await place.cache.drop_run(RUN)
         assert await keys(place, terms(place, RUN)) != [first]
 
     play(story)

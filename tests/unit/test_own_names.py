@@ -20,7 +20,7 @@ def test_every_field_has_a_variable(field: str) -> None:
 
 def test_several_names_can_stand_for_one_field() -> None:
     """And of a name that is given twice the last one counts."""
-    wanted = parse_settings(["A=region", "B=region", "C=bucket", "C=access_key_id"])
+    wanted = parse_settings(["A=region", "B=region", "C=bucket", "C=access_key_id"], has_keys=True)
     assert wanted == {"A": "region", "B": "region", "C": "access_key_id"}
     assert own_names(wanted, KEYS) == {"A": "eu-1", "B": "eu-1", "C": "ASIA"}
 
@@ -34,18 +34,16 @@ def test_values_stay_as_they_are() -> None:
 def test_what_is_no_setting_names_the_fields(setting: str) -> None:
     """All of them."""
     with pytest.raises(AgentkeysError, match="is not NAME=FIELD") as found:
-        parse_settings([setting])
+        parse_settings([setting], has_keys=True)
     assert all(field in found.value.hint for field in FIELDS)
 
 
 @pytest.mark.parametrize(
     ("field", "given", "hint"),
     [
-        ("session_token", ENDPOINT, "fixed keys and --refresh exclude each other"),
-        ("expiration", ENDPOINT, "fixed keys and --refresh exclude each other"),
-        ("bucket", ENDPOINT, "set the profile's bucket"),
-        ("prefix", KEYS, "set the profile's prefix"),
-        ("endpoint", KEYS, "set the profile's store to one with an s3_endpoint"),
+        ("bucket", ENDPOINT, "set bucket in the profile"),
+        ("prefix", KEYS, "set prefix in the profile"),
+        ("endpoint", KEYS, "AWS finds its own"),
     ],
 )
 def test_a_field_that_the_run_has_not_is_told(field: str, given: bytes, hint: str) -> None:
@@ -53,3 +51,12 @@ def test_a_field_that_the_run_has_not_is_told(field: str, given: bytes, hint: st
     with pytest.raises(AgentkeysError, match=f"the run has no {field} to set as MINE") as found:
         own_names({"MINE": field}, given)
     assert found.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("field", ["access_key_id", "secret_access_key", "session_token"])
+def test_a_run_with_the_endpoint_has_no_keys(field: str) -> None:
+    """Told before anything is minted."""
+    with pytest.raises(AgentkeysError, match=f"the run has no {field} to set as A") as found:
+        parse_settings([f"A={field}"], has_keys=False)
+    assert "exclude each other" in found.value.hint
+    assert parse_settings(["A=region"], has_keys=False) == {"A": "region"}

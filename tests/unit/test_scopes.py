@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from agentkeys.access_rules import AccessRule, parse_access_rule
 from agentkeys.config import Profile
 from agentkeys.errors import ScopeRefused, TokenUnconfined
-from agentkeys.scopes import WHOLE, Scope, narrow, policy_hash, profile_scope
+from agentkeys.scopes import WHOLE, Scope, narrow, policy_hash, profile_scope, tighten
 from tests.support.policy_evaluator import Request, is_allowed
 from tests.support.profiles import a_profile
-from tests.support.rule_strategies import READING, access_rules, requests
+from tests.support.rule_strategies import READING, WRITING, access_rules, requests
 from tests.support.tokens import ALICE
 
 CLAIMS = {"agentkeys_user_wallet": ALICE.wallet}
 BARE = a_profile(bucket=None, prefix=None)
 FIND = "s3:GetBucketLocation"
 LIST = "s3:ListBucket"
+OF_OBJECTS = (*READING, *WRITING)
 
 
 def rules(*texts: str) -> tuple[AccessRule, ...]:
@@ -170,6 +171,75 @@ def test_a_place_that_the_token_does_not_tell_gives_no_policy(claims: dict[str, 
     """An empty part would be everybody's prefix."""
     with pytest.raises(TokenUnconfined):
         narrowed(a_profile(), reads_only=True).session_policy(claims, None)
+
+
+# a profile that changes
+
+
+SCOPES = st.one_of(
+    SOME.map(lambda found: Scope(rules=found)),
+    st.sampled_from(
+        [
+            WHOLE,
+            Scope(reading=("bucket", "data/")),
+            Scope(reading=("bucket", "")),
+            Scope(rules=rules("s3://bucket/data/:rw")),
+        ]
+    ),
+)
+
+
+@given(SCOPES, SCOPES, requests())
+def test_a_scope_is_tightened_and_never_widened(
+    started: Scope, now: Scope, request: Request
+) -> None:
+    """What is left allows nothing that was not allowed at first, or is not allowed now."""
+    try:
+        left = tighten(started, now)
+    except ScopeRefused:
+        return
+    if allows(left, request):
+        assert allows(started, request)
+        assert allows(now, request)
+
+
+@given(SOME, SOME, requests())
+def test_what_was_allowed_and_still_is_is_left(
+    started: tuple[AccessRule, ...], now: tuple[AccessRule, ...], request: Request
+) -> None:
+    """Of objects, all of it; and nothing is refused of which anything is left."""
+    before, after = Scope(rules=started), Scope(rules=now)
+    if request.action not in OF_OBJECTS or request.key is None:
+        return
+    if allows(before, request) and allows(after, request):
+        assert allows(tighten(before, after), request)
+
+
+@given(SCOPES)
+def test_what_stays_the_same_stays_the_same(scope: Scope) -> None:
+    """To the letter: the lease that is held is still the right one."""
+    assert tighten(scope, scope) == scope
+    assert tighten(scope, WHOLE) == scope
+    assert tighten(WHOLE, scope) == scope
+
+
+@pytest.mark.parametrize(
+    ("started", "now"),
+    [
+        (Scope(rules=rules("s3://lab/a/:rw")), Scope(rules=rules("s3://lab/b/:rw"))),
+        (Scope(rules=rules("s3://lab/a/:rw")), Scope(policy='{"Statement":[]}')),
+        (Scope(policy='{"Statement":[]}'), Scope(policy='{"Statement":[{}]}')),
+        (Scope(policy='{"Statement":[]}'), Scope(policy_arns=("arn:aws:iam::aws:policy/X",))),
+        (Scope(reading=("lab", "a/")), Scope(reading=("lab", "b/"))),
+        (Scope(reading=("lab", "a/")), Scope(rules=rules("s3://lab/a/:rw"))),
+    ],
+)
+def test_where_nothing_is_left_or_nobody_can_tell_it_is_refused(started: Scope, now: Scope) -> None:
+    """An empty list of rules would be no limit at all."""
+    for one, other in ((started, now), (now, started)):
+        with pytest.raises(ScopeRefused, match="allows something else") as found:
+            tighten(one, other)
+        assert found.value.hint == "start the program again"
 
 
 # what goes into keys and the ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -97,6 +98,20 @@ def test_policy_arns_go_to_aws_only(store: StoreKind) -> None:
     """Ignored in silence, they would leave the session wider than asked."""
     with pytest.raises(ConfigError, match="would not narrow"):
         check_request(request(policy_arns=("arn:aws:iam::aws:policy/A",)), store)
+
+
+def test_a_policy_goes_to_no_store_that_would_drop_it() -> None:
+    """For the same reason; a request without one is as good as ever."""
+    plain = replace(SEAWEEDFS, takes_policy=False)
+    with pytest.raises(ConfigError, match="knows no session policies and would not narrow"):
+        check_request(request(policy="{}"), plain)
+    check_request(request(), plain)
+
+
+@pytest.mark.parametrize("store", [AWS, MINIO, CEPH, SEAWEEDFS])
+def test_every_store_that_there_is_takes_a_policy(store: StoreKind) -> None:
+    """So that rules of access can be kept with each."""
+    check_request(request(policy="{}"), store)
 
 
 @pytest.mark.parametrize("seconds", [899, 43201])

@@ -8,25 +8,27 @@ ports mean nothing after a restart of the machine.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agentkeys.access_rules import parse_access_rule
-from agentkeys.clock import format_utc, parse_utc
-from agentkeys.errors import AgentkeysError, RunError
+from agentkeys.errors import RunError
 from agentkeys.private_files import private_folder, replace_file
-from agentkeys.processes import ProcessId
 from agentkeys.secret import Secret
+from agentkeys_daemon.runs.documents import parse_run, run_document
 from agentkeys_daemon.runs.run import Run
 
 __all__ = ["RunFiles"]
 
 log = logging.getLogger("agentkeys.daemon")
 
+LARGEST = 1_000_000
 _ENDPOINT = "endpoint.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -39,7 +41,7 @@ class RunFiles:
         self._boot = _boot_id()
 
     def load(self) -> list[Run]:
-        """Those on record, in the order of their beginning.
+        """Those on record.
 
         What cannot be understood is left out, and removed; so are tokens of no run.
         """
@@ -48,10 +50,12 @@ class RunFiles:
         for path in self._folder.glob("*.token"):
             if path.stem not in known:
                 self._unlink(path.name)
-        return sorted(runs, key=lambda run: (run.started_at, len(run.outer)))
+        for unfinished in self._folder.glob(".*"):
+            self._unlink(unfinished.name)
+        return runs
 
     def save(self, run: Run) -> None:
-        self._write(f"{run.id}.json", _document(run))
+        self._write(f"{run.id}.json", run_document(run))
 
     def remove(self, run: Run) -> None:
         self.remove_token(run)
@@ -75,14 +79,11 @@ class RunFiles:
     def save_port(self, port: int) -> None:
         self._write(_ENDPOINT, {"port": port})
 
-    def clear_port(self) -> None:
-        self._unlink(_ENDPOINT)
-
     def _read_all(self) -> Iterator[Run]:
         for path in self._folder.glob("*.json"):
             if path.name == _ENDPOINT:
                 continue
-            run = _parse(self._read(path))
+            run = parse_run(self._read(path))
             if run is None or run.id != path.stem:
                 self._unlink(path.name)
             else:
@@ -91,7 +92,7 @@ class RunFiles:
     def _read(self, path: Path) -> dict[str, Any]:
         """Nothing where it is not there, not whole, or from before the machine's restart."""
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(_read_plain(path))
         except (OSError, ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) and document.get("boot") == self._boot else {}
@@ -115,64 +116,17 @@ class RunFiles:
             (self._folder / name).unlink(missing_ok=True)
 
 
+def _read_plain(path: Path) -> bytes:
+    """Of a plain file: anything else that somebody has put there could hold us up for ever."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        return file.read(LARGEST)
+
+
 def _boot_id() -> str | None:
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:  # macOS, whose start times are times of day
         return None
-
-
-def _document(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "profile": run.profile,
-        "subject": run.subject,
-        "pid": run.process.pid,
-        "started": run.process.started,
-        "program": run.program,
-        "started_at": format_utc(run.started_at),
-        "allow": [str(rule) for rule in run.allow],
-        "reads_only": run.reads_only,
-        "lease_run": run.lease_run,
-        "outer": run.outer,
-        "token_hash": run.token_hash,
-        "is_forgotten": run.is_forgotten,
-    }
-
-
-def _parse(document: dict[str, Any]) -> Run | None:
-    """None for what is no whole record: nobody could be served by a guess."""
-    try:
-        return Run(
-            id=_text(document["id"]),
-            profile=_text(document["profile"]),
-            subject=_text(document["subject"]),
-            process=ProcessId(_number(document["pid"]), _text(document["started"])),
-            program=_text_or_none(document["program"]),
-            started_at=parse_utc(_text(document["started_at"])),
-            allow=tuple(parse_access_rule(_text(rule)) for rule in document["allow"]),
-            reads_only=document["reads_only"] is not False,
-            lease_run=_text_or_none(document["lease_run"]),
-            outer=tuple(map(_text, document["outer"])),
-            token_hash=_text_or_none(document["token_hash"]),
-            is_forgotten=document["is_forgotten"] is not False,
-        )
-    except (KeyError, TypeError, ValueError, AgentkeysError):
-        return None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _number(value: object) -> int:
-    """A pid, or how deep: both fit into 31 bits."""
-    if not isinstance(value, int) or not 0 <= value < 2**31:
-        raise TypeError
-    return value

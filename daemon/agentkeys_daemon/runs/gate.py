@@ -13,12 +13,14 @@ _OWN = {
     ("GET", "profiles", "environment"),
     ("GET", "profiles", "prompt"),
     ("GET", "profiles", "status"),
+    ("POST", "profiles", "refresh"),
+    ("GET", "identities"),
     ("POST", "profiles", "runs"),
 }
 
 
 def check_inside(inside: Inside, route: tuple[str, ...], name: str) -> None:
-    """Raises InsideRun for what goes beyond the run; `name` is the profile that is asked for.
+    """Raises InsideRun for what goes beyond the run; `name` is the profile that is meant.
 
     Logging in, other profiles, ending things for others: all of that takes somebody outside.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from agentkeys.errors import AgentkeysError, UnknownRun
@@ -54,9 +54,13 @@ class RunRegistry:
         """Those that have credentials to lose."""
         return [run for run in self._runs.values() if not run.is_forgotten]
 
-    def restore(self) -> None:
-        """Takes over what an earlier daemon has left; those that have ended are reported soon."""
-        for run in self._files.load():
+    def restore(self, handed: Iterable[Run] = ()) -> None:
+        """Takes over what an earlier daemon has left on record, and what it has `handed` over.
+
+        Those that have ended are reported soon.
+        """
+        found = {run.id: run for run in (*self._files.load(), *handed)}
+        for run in sorted(found.values(), key=lambda run: (run.started_at, len(run.outer))):
             self._add(run)
 
     def begin(self, run: Run) -> None:
@@ -79,7 +83,8 @@ class RunRegistry:
         """Marks and returns it and those begun in it; their processes still count as inside."""
         gone = [each for each in self.live if each.id == run.id or run.id in each.outer]
         for each in gone:
-            self._files.remove_token(each)
+            # Where no room is found for the new record, the old one must not bring it back.
+            self._files.remove(each)
             self._runs[each.id] = forgotten = replace(each, is_forgotten=True, token_hash=None)
             self._record(forgotten)
         self._by_process = None
@@ -120,7 +125,7 @@ class RunRegistry:
     def _by_environment(self, peer: Peer) -> Inside | None:
         """One that has left its run's process tree and kept its environment."""
         run_id = initial_run(peer.process) if peer.process else None
-        if run_id is None:
+        if not run_id:  # clients take an empty one for none, too
             return None
         run = self._runs.get(run_id)
         words = f"it was started inside run {run_id[:40]!r}"

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from agentkeys.access_rules import AccessRule
 from agentkeys.processes import ProcessId
+from agentkeys.scopes import Scope
 
 __all__ = ["Run", "new_run_id"]
 
@@ -30,6 +31,8 @@ class Run:
     allow: tuple[AccessRule, ...]
     """What it was narrowed to, on top of what its profile says; empty where it was not."""
     reads_only: bool
+    scope: Scope
+    """What that came to when it began; whatever its profile says later, it never gets more."""
     lease_run: str | None
     """The run whose own lease it works with: itself, the run that it is in, or none."""
     outer: tuple[str, ...] = ()

@@ -1,32 +1,30 @@
-"""Begins and ends runs: programs under exec, each with no more than it was started with."""
+"""The life of runs: taken over, kept fresh, forgotten, ended."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from agentkeys.clock import Clock
-from agentkeys.config import Config, Profile
-from agentkeys.documents import credential_variables
-from agentkeys.errors import AgentkeysError, ConfigError, DaemonError, RunError, WrongIdentity
+from agentkeys.config import Config
+from agentkeys.errors import AgentkeysError, DaemonError
 from agentkeys.leases import Lease, LeaseTerms
-from agentkeys.processes import ProcessId
 from agentkeys.secret import Secret
 from agentkeys_daemon.aws_files import AwsFiles
-from agentkeys_daemon.endpoint import Endpoint, adopt, listen, new_token, token_hash
+from agentkeys_daemon.endpoint import Endpoint, adopt, listen
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.process_watch import ProcessWatch
 from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.repeating import Repeats
-from agentkeys_daemon.runs.asked import AskedRun
 from agentkeys_daemon.runs.door import RunDoor
 from agentkeys_daemon.runs.files import RunFiles
 from agentkeys_daemon.runs.registry import Inside, RunRegistry
-from agentkeys_daemon.runs.run import Run, new_run_id
+from agentkeys_daemon.runs.run import Run
+from agentkeys_daemon.runs.starting import ENDPOINT_VARIABLES, RunStarter
 from agentkeys_daemon.runs.terms import RunTerms
 
 __all__ = ["Runs"]
@@ -48,18 +46,15 @@ class Runs:
         aws_files: AwsFiles,
         repeats: Repeats,
         clock: Clock,
-        changed: Callable[[], None],
+        begun: Callable[[], None],
     ) -> None:
-        """`changed` is called when a lease may have to be refreshed sooner than it seemed."""
+        """`begun` is called when there is one lease more to keep fresh."""
         self.trouble: DaemonError | None = None
         """Why the endpoint of an earlier daemon could not be opened again."""
         self._files = files
         self._leases = leases
         self._records = records
-        self._aws_files = aws_files
         self._repeats = repeats
-        self._clock = clock
-        self._changed = changed
         self._terms = RunTerms(config=config, leases=leases)
         self._registry = RunRegistry(files=files, watch=watch, ended=self._ended)
         self.endpoint = Endpoint(
@@ -70,6 +65,17 @@ class Runs:
                 repeats=repeats,
                 records=records,
             )
+        )
+        self.starter = RunStarter(
+            registry=self._registry,
+            terms=self._terms,
+            leases=leases,
+            aws_files=aws_files,
+            records=records,
+            clock=clock,
+            open_endpoint=self._open,
+            drop_lease=lambda run_id: self._begin_clearing(leases.drop_run(run_id)),
+            begun=begun,
         )
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -93,16 +99,19 @@ class Runs:
 
     def held(self, run: Run) -> Lease | None:
         """Its lease in memory, None where there is none or nobody can tell."""
+        if run.has_own_lease:
+            return self._leases.held_of_run(run.id)
         with suppress(AgentkeysError):
             return self._leases.held(self._terms.of(run))
         return None
 
-    def restore(self, endpoint: int | None = None) -> None:
+    def restore(self, endpoint: int | None = None, runs: Iterable[Run] = ()) -> None:
         """Takes over the runs of an earlier daemon, and opens the endpoint where it was.
 
-        `endpoint` is the descriptor of its socket, if it still listens.
+        Those on record, and the `runs` that it has handed over; `endpoint` is the descriptor of its
+        socket, if it still listens.
         """
-        self._registry.restore()
+        self._registry.restore(runs)
         port = self._files.load_port()
         try:
             if endpoint is not None:
@@ -122,63 +131,6 @@ class Runs:
                     pauses.append(self._leases.refresh(self._terms.of(run), is_needed=True))
         return pauses
 
-    async def begin(
-        self,
-        profile: Profile,
-        peer: Peer,
-        asked: AskedRun,
-        *,
-        inside: Run | None,
-        inherited_region: str | None,
-    ) -> dict[str, str]:
-        """The variables of a new run whose program `peer` is about to be, secrets in the clear."""
-        run_id = new_run_id()
-        terms, asked = self._terms.begin(profile, asked, run_id, inside=inside)
-        lease = await self._leases.lease(terms)
-        variables = self._aws_files.place(profile, lease, inherited_region=inherited_region)
-        token = new_token() if asked.refresh else None
-        run = Run(
-            id=run_id,
-            profile=profile.name,
-            subject=lease.subject,
-            process=_process(peer),
-            program=asked.program,
-            started_at=self._clock.now(),
-            allow=asked.allow,
-            reads_only=asked.reads_only,
-            lease_run=terms.run_id,
-            outer=(*inside.outer, inside.id) if inside else (),
-            token_hash=token_hash(token.reveal()) if token else None,
-        )
-        if token:
-            variables |= self._open(run, token)
-        else:
-            variables |= credential_variables(lease)
-        self._registry.begin(run)
-        self._records.run_started(profile, lease, peer, run_id)
-        self._changed()
-        return variables | {"AGENTKEYS_RUN": run_id, "AWS_SDK_UA_APP_ID": run_id}
-
-    async def explain(
-        self,
-        profile: Profile,
-        asked: AskedRun,
-        *,
-        inside: Run | None,
-        inherited_region: str | None,
-    ) -> dict[str, str]:
-        """The variables that such a run would have, none of them a secret."""
-        terms, asked = self._terms.begin(profile, asked, "", inside=inside)
-        shared = self._terms.of(inside) if inside else self._leases.terms(profile)
-        lease = await self._leases.lease(shared)
-        # What cannot be asked for at all is told now.
-        terms.scope.session_policy(lease.claims, profile.role_arn)
-        names = _ENDPOINT_VARIABLES if asked.refresh else tuple(credential_variables(lease))
-        return {
-            **self._aws_files.place(profile, lease, inherited_region=inherited_region),
-            **dict.fromkeys((*names, "AGENTKEYS_RUN", "AWS_SDK_UA_APP_ID"), EXPLAINED),
-        }
-
     async def forget(self, run_id: str, peer: Peer) -> datetime | None:
         """Takes the credentials of a run, and of those begun in it, away.
 
@@ -190,9 +142,7 @@ class Runs:
             self._repeats.drop(run.id)
             self._records.run_forgotten(run, peer)
             if run.has_own_lease:
-                # Where the profile is gone, or somebody else's, nothing is minted any more either.
-                with suppress(ConfigError, WrongIdentity):
-                    await self._leases.drop(self._terms.of(run))
+                await self._leases.drop_run(run.id)
         return max((lease.credentials.expires_at for lease in held), default=None)
 
     async def aclose(self) -> socket.socket | None:
@@ -212,42 +162,35 @@ class Runs:
             listening = listen()
             self._files.save_port(listening.getsockname()[1])
             self.endpoint.start(listening)
+            self.trouble = None
         values = (
             self.endpoint.url(run.id),
             token.reveal(),
             str(self._files.save_token(run.id, token)),
         )
-        return dict(zip(_ENDPOINT_VARIABLES, values, strict=True))
+        return dict(zip(ENDPOINT_VARIABLES, values, strict=True))
 
     def _ended(self, run: Run) -> None:
         self._repeats.drop(run.id)
         self._records.run_ended(run)
-        task = asyncio.get_running_loop().create_task(self._clear(run))
+        self._begin_clearing(self._clear(run))
+
+    def _begin_clearing(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(_quietly(work))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
     async def _clear(self, run: Run) -> None:
-        # What stays in a vault that fails ends by itself, and the vault's trouble is told anyway.
-        with suppress(AgentkeysError):
-            if run.lease_run and not self._is_shared(run.lease_run):
-                await self._leases.drop(self._terms.of(run))
         self._terms.release(run)
+        if run.lease_run and not self._is_shared(run.lease_run):
+            await self._leases.drop_run(run.lease_run)
 
     def _is_shared(self, lease_run: str) -> bool:
         """Whether a run still works with that run's own lease, as one that it has begun does."""
         return any(run.lease_run == lease_run for run in self.live)
 
 
-_ENDPOINT_VARIABLES = (
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-)
-EXPLAINED = "(of the run)"
-"""In place of what a run only has once it has begun."""
-
-
-def _process(peer: Peer) -> ProcessId:
-    if peer.process is None:
-        raise RunError("the system does not tell which process begins a run", hint="try again")
-    return peer.process
+async def _quietly(work: Coroutine[None, None, None]) -> None:
+    # What stays in a vault that fails ends by itself, and the vault's trouble is told anyway.
+    with suppress(AgentkeysError):
+        await work

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from agentkeys.access_rules import AccessRule
 from agentkeys.config import Config, Profile
-from agentkeys.errors import ConfigError, WrongIdentity
+from agentkeys.errors import ConfigError
 from agentkeys.leases import LeaseTerms
-from agentkeys.scopes import Scope, narrow, profile_scope
+from agentkeys.scopes import Scope, narrow, profile_scope, tighten
 from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.runs.asked import AskedRun
 from agentkeys_daemon.runs.run import Run
@@ -22,7 +22,7 @@ class RunTerms:
 
     Raises ConfigError and its leaves, and WrongIdentity where the profile is another user's by now.
 
-    A run stays pinned to whom it began with. Its scope is worked out anew, so that a profile that
+    A run stays pinned to whom it began with, and never gets more than it began with. A profile that
     has been tightened meanwhile counts at once.
     """
 
@@ -33,8 +33,9 @@ class RunTerms:
 
     def of(self, run: Run) -> LeaseTerms:
         profile = self.profile(run)
-        scope = _scope(profile, run.allow, reads_only=run.reads_only)
-        return self._leases.terms(_pinned(profile, run), scope=scope, run_id=run.lease_run)
+        now = _scope(profile, run.allow, reads_only=run.reads_only)
+        scope = tighten(run.scope, now)
+        return self._leases.terms(profile, scope=scope, run_id=run.lease_run, subject=run.subject)
 
     def begin(
         self, profile: Profile, asked: AskedRun, run_id: str, *, inside: Run | None
@@ -44,9 +45,10 @@ class RunTerms:
         Raises ScopeRefused.
         """
         is_narrowed = bool(asked.allow) or asked.reads_only
-        scope = _scope(profile, asked.allow, reads_only=asked.reads_only)
-        if inside:
-            outer = _scope(profile, inside.allow, reads_only=inside.reads_only)
+        if not inside:
+            scope = _scope(profile, asked.allow, reads_only=asked.reads_only)
+        else:
+            outer = self.of(inside).scope
             scope = narrow(outer, profile, allow=asked.allow, reads_only=asked.reads_only)
             asked = replace(
                 asked,
@@ -55,8 +57,9 @@ class RunTerms:
             )
         is_own = asked.refresh or is_narrowed or profile.own_lease
         lease_run = run_id if is_own else inside.lease_run if inside else None
-        pinned = _pinned(profile, inside) if inside else profile
-        return self._leases.terms(pinned, scope=scope, run_id=lease_run), asked
+        subject = inside.subject if inside else None
+        terms = self._leases.terms(profile, scope=scope, run_id=lease_run, subject=subject)
+        return terms, asked
 
     def profile(self, run: Run) -> Profile:
         """As configured now or, while nobody can read the configuration, as it was known last."""
@@ -76,13 +79,3 @@ class RunTerms:
 
 def _scope(profile: Profile, allow: tuple[AccessRule, ...], *, reads_only: bool) -> Scope:
     return narrow(profile_scope(profile), profile, allow=allow, reads_only=reads_only)
-
-
-def _pinned(profile: Profile, run: Run) -> Profile:
-    if profile.expect_subject not in (None, run.subject):
-        raise WrongIdentity(
-            f"the profile {profile.name} is for {profile.expect_subject} by now, but the program"
-            f" runs as {run.subject}",
-            hint="start the program again",
-        )
-    return replace(profile, expect_subject=run.subject)

@@ -13,6 +13,7 @@ import click
 from agentkeys.client import read_environment
 from agentkeys.errors import AgentkeysError
 from agentkeys_shell.daemon import ask_running
+from agentkeys_shell.inside import check_outside
 from agentkeys_shell.output import json_option, print_json
 from agentkeys_shell.units import (
     Systemctl,
@@ -38,6 +39,7 @@ def install(only_print: bool, as_json: bool) -> int:
     starts it at login. It gets this command's settings. A daemon that runs already is left alone.
     """
     environ = read_environment()
+    check_outside(environ)
     units = render_units(environ)
     if only_print:
         _print(units, as_json)
@@ -65,6 +67,7 @@ def install(only_print: bool, as_json: bool) -> int:
 def uninstall(as_json: bool) -> int:
     """Take back what install has done; a daemon that systemd has started ends."""
     environ = read_environment()
+    check_outside(environ)
     ours = [unit.path for unit in render_units(environ) if is_ours(unit.path)]
     step = _end(environ, ours) if ours else None
     if as_json:

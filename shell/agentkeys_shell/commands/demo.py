@@ -8,8 +8,10 @@ from dataclasses import asdict
 
 import click
 
+from agentkeys.client import read_environment
 from agentkeys.errors import EXIT_ERROR
 from agentkeys_shell.demo.show import Finished, Show, open_stage
+from agentkeys_shell.inside import check_outside
 from agentkeys_shell.output import json_option, print_json
 
 
@@ -20,6 +22,7 @@ def command(as_json: bool) -> int:
 
     Uses a socket, a state folder and a configuration of its own; leaves nothing behind.
     """
+    check_outside(read_environment())
     # A demonstration that is told to end must clean up like one that comes to its end.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))

@@ -13,6 +13,7 @@ from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.sandbox_record import SandboxRecord, is_live, load_sandbox_record
 from agentkeys_shell.daemon import ask_running, identity_path
+from agentkeys_shell.inside import check_outside
 from agentkeys_shell.output import ask_json, json_option, print_json
 from agentkeys_shell.sandbox.lifecycle import start_sandbox, stop_sandbox
 
@@ -33,6 +34,7 @@ def command() -> None:
 def start(users: int, as_json: bool) -> int:
     """Start it and log its made-up users in."""
     environ = read_environment()
+    check_outside(environ)
     paths = Paths.from_environment(environ)
     private_folder(paths.state)
     # A daemon with other settings would refuse us: better before anything has been started.
@@ -59,6 +61,7 @@ def start(users: int, as_json: bool) -> int:
 @json_option
 def stop(as_json: bool) -> int:
     """Stop it and throw its data away."""
+    check_outside(os.environ)
     paths = Paths.from_environment(os.environ)
     record = load_sandbox_record(paths.sandbox)
     if record and is_live(record):

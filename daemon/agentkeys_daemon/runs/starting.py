@@ -1,0 +1,156 @@
+"""Begins runs: programs under exec, with no more than their profile or the run around them has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agentkeys.clock import Clock
+from agentkeys.config import Profile
+from agentkeys.documents import credential_variables
+from agentkeys.errors import AgentkeysError, InsideRun, RunError, UnknownRun
+from agentkeys.leases import Lease, LeaseTerms
+from agentkeys.processes import ProcessId
+from agentkeys.secret import Secret
+from agentkeys_daemon.aws_files import AwsFiles
+from agentkeys_daemon.endpoint import new_token, token_hash
+from agentkeys_daemon.peers import Peer
+from agentkeys_daemon.profile_leases import ProfileLeases
+from agentkeys_daemon.records import Recorder
+from agentkeys_daemon.runs.asked import AskedRun
+from agentkeys_daemon.runs.registry import RunRegistry
+from agentkeys_daemon.runs.run import Run, new_run_id
+from agentkeys_daemon.runs.terms import RunTerms
+
+__all__ = ["ENDPOINT_VARIABLES", "RunStarter"]
+
+ENDPOINT_VARIABLES = (
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+)
+EXPLAINED = "(of the run)"
+"""In place of what a run only has once it has begun."""
+
+
+class RunStarter:
+    """Begins a run, or tells what one would be given; raises AgentkeysError and its leaves."""
+
+    def __init__(
+        self,
+        *,
+        registry: RunRegistry,
+        terms: RunTerms,
+        leases: ProfileLeases,
+        aws_files: AwsFiles,
+        records: Recorder,
+        clock: Clock,
+        open_endpoint: Callable[[Run, Secret], dict[str, str]],
+        drop_lease: Callable[[str], None],
+        begun: Callable[[], None],
+    ) -> None:
+        """`open_endpoint` gives a run its ENDPOINT_VARIABLES; `drop_lease` takes a run's id.
+
+        `begun` is called when there is one lease more to keep fresh.
+        """
+        self._registry = registry
+        self._terms = terms
+        self._leases = leases
+        self._aws_files = aws_files
+        self._records = records
+        self._clock = clock
+        self._open_endpoint = open_endpoint
+        self._drop_lease = drop_lease
+        self._begun = begun
+
+    async def begin(
+        self,
+        profile: Profile,
+        peer: Peer,
+        asked: AskedRun,
+        *,
+        inside: Run | None,
+        inherited_region: str | None,
+    ) -> dict[str, str]:
+        """The variables of a new run whose program `peer` is about to be, secrets in the clear."""
+        run_id = new_run_id()
+        terms, asked = self._terms.begin(profile, asked, run_id, inside=inside)
+        try:
+            lease = await self._leases.lease(terms)
+            if inside:
+                self._check_still(inside)
+            variables = self._aws_files.place(profile, lease, inherited_region=inherited_region)
+            token = new_token() if asked.refresh else None
+            run = self._run(run_id, terms, lease, peer, asked, inside, token)
+            given = self._open_endpoint(run, token) if token else credential_variables(lease)
+            self._registry.begin(run)
+        except AgentkeysError:
+            # Nobody works with what was minted for it.
+            self._drop_lease(run_id)
+            raise
+        self._terms.profile(run)  # known from now on, also while nobody can read the configuration
+        self._records.run_started(profile, lease, peer, run_id)
+        self._begun()
+        return variables | given | {"AGENTKEYS_RUN": run_id, "AWS_SDK_UA_APP_ID": run_id}
+
+    async def explain(
+        self,
+        profile: Profile,
+        asked: AskedRun,
+        *,
+        inside: Run | None,
+        inherited_region: str | None,
+    ) -> dict[str, str]:
+        """The variables that such a run would have, none of them a secret."""
+        terms, asked = self._terms.begin(profile, asked, "", inside=inside)
+        shared = self._terms.of(inside) if inside else self._leases.terms(profile)
+        lease = await self._leases.lease(shared)
+        # What cannot be asked for at all is told now.
+        terms.scope.session_policy(lease.claims, profile.role_arn)
+        names = ENDPOINT_VARIABLES if asked.refresh else tuple(credential_variables(lease))
+        return {
+            **self._aws_files.place(profile, lease, inherited_region=inherited_region),
+            **dict.fromkeys((*names, "AGENTKEYS_RUN", "AWS_SDK_UA_APP_ID"), EXPLAINED),
+        }
+
+    def _run(
+        self,
+        run_id: str,
+        terms: LeaseTerms,
+        lease: Lease,
+        peer: Peer,
+        asked: AskedRun,
+        inside: Run | None,
+        token: Secret | None,
+    ) -> Run:
+        return Run(
+            id=run_id,
+            profile=terms.profile.name,
+            subject=lease.subject,
+            process=_process(peer),
+            program=asked.program,
+            started_at=self._clock.now(),
+            allow=asked.allow,
+            reads_only=asked.reads_only,
+            scope=terms.scope,
+            lease_run=terms.run_id,
+            outer=(*inside.outer, inside.id) if inside else (),
+            token_hash=token_hash(token.reveal()) if token else None,
+        )
+
+    def _check_still(self, inside: Run) -> None:
+        """Raises InsideRun where the run that a new one is in has ended during its mint."""
+        try:
+            is_gone = self._registry.find(inside.id).is_forgotten
+        except UnknownRun:
+            is_gone = True
+        if is_gone:
+            raise InsideRun(
+                f"the credentials of run {inside.id} have been taken away",
+                hint="start the program again, outside of it",
+            )
+
+
+def _process(peer: Peer) -> ProcessId:
+    if peer.process is None:
+        raise RunError("the system does not tell which process begins a run", hint="try again")
+    return peer.process
