@@ -20,7 +20,7 @@ from agentkeys.async_client import request_async
 from agentkeys.client import Response, request
 from agentkeys.client_failures import refusal, too_late
 from agentkeys.errors import DaemonNotRunning
-from agentkeys.protocol import CLIENT_DEADLINE, DEFAULT, REGION_HEADER, quote, quote_name
+from agentkeys.protocol import CLIENT_DEADLINE, DEFAULT, quote_name, region_header
 from agentkeys.served import ServedCredentials, parse_served
 from agentkeys.starter import ensure_daemon
 
@@ -39,8 +39,7 @@ class _Asking:
         """
         self._environ = dict(os.environ if environ is None else environ)
         self._profile = profile or self._environ.get("AGENTKEYS_PROFILE") or DEFAULT
-        region = self._environ.get("AWS_REGION")
-        self._headers = ((REGION_HEADER, quote(region[:64])),) if region else ()
+        self._headers = region_header(self._environ)
 
     def for_profile(self, name: str) -> Self:
         """One that asks the same daemon for another profile."""

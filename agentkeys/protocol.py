@@ -73,6 +73,12 @@ def quote_name(name: str) -> str:
     return quote(name[:256]).replace("/", "%2F")
 
 
+def region_header(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The client's AWS_REGION, which counts where the configuration names none."""
+    region = environ.get("AWS_REGION")
+    return ((REGION_HEADER, quote(region[:64])),) if region else ()
+
+
 def settings_of(environ: Mapping[str, str], cwd: Callable[[], str]) -> dict[str, str]:
     """The settings in `environ`, relative paths taken from `cwd()`: what a daemon is started with.
 

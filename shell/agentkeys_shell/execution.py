@@ -9,7 +9,7 @@ import errno
 import posix
 
 from agentkeys.client import read_environment
-from agentkeys.protocol import NOTICE_HEADER, REGION_HEADER, TERMINAL_HEADER, quote
+from agentkeys.protocol import NOTICE_HEADER, TERMINAL_HEADER, region_header
 from agentkeys_shell.asked_run import asked_run, check_options
 from agentkeys_shell.daemon import ask, enable_packages, profile_path
 from agentkeys_shell.environment import child_environment
@@ -86,8 +86,7 @@ def _begin(options: Mapping[str, str], asked: bytes, environ: Mapping[str, str])
 
 
 def _headers(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    region = environ.get("AWS_REGION")
-    headers = ((REGION_HEADER, quote(region[:64])),) if region else ()
+    headers = region_header(environ)
     # Nobody reads notes in a log, and a program may take them for its child's.
     return (*headers, (TERMINAL_HEADER, "yes")) if posix.isatty(2) else headers
 

@@ -7,13 +7,10 @@ more.
 from __future__ import annotations
 
 from agentkeys.client import read_environment
-from agentkeys.protocol import REGION_HEADER, quote
+from agentkeys.protocol import region_header
 from agentkeys_shell.daemon import ask, pass_on, profile_path
+from agentkeys_shell.environment import parse_entries
 from agentkeys_shell.formats import FORMATS, load_render
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["print_environment"]
 
@@ -29,17 +26,6 @@ def print_environment(profile: str | None, format_name: str | None) -> int | Non
         return None
     environ = read_environment()
     path = profile_path(profile, "environment", environ)
-    answer = ask("GET", path, environ=environ, headers=_headers(environ))
-    text = load_render(name)(_parse(answer.body), environ)
+    answer = ask("GET", path, environ=environ, headers=region_header(environ))
+    text = load_render(name)(dict(parse_entries(answer.body)), environ)
     return pass_on(text.encode("utf-8", "surrogateescape"))
-
-
-def _parse(body: bytes) -> dict[str, str]:
-    """The variables, which come as `env -0` prints them."""
-    entries = body.decode("utf-8", "surrogateescape").split("\0")
-    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
-
-
-def _headers(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    region = environ.get("AWS_REGION")
-    return ((REGION_HEADER, quote(region[:64])),) if region else ()
