@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from agentkeys.processes import ProcessId, facts_of
+from agentkeys.processes import ProcessFacts, ProcessId, facts_of
 
 if sys.platform == "darwin":
     from agentkeys_daemon.macos_peers import HAS_PID_NAMESPACES, credentials_of, is_there
@@ -28,6 +28,8 @@ class Peer:
     """The same, told from a later one with its pid; None if it had ended when it was looked at."""
     is_elsewhere: bool = False
     """It lives in another pid namespace, so that nothing more can be known about it."""
+    parent_pid: int | None = field(default=None, compare=False)
+    """As it was when the peer was looked at, for whoever asks for it on every request."""
 
     def executable(self) -> str | None:
         return self._link("exe")
@@ -47,6 +49,8 @@ class Peer:
             return None
 
     def parent(self) -> int | None:
+        if self.parent_pid is not None:
+            return self.parent_pid
         try:
             facts = facts_of(self.pid) if self.pid else None
         except OSError:
@@ -70,7 +74,11 @@ def peer_of(connection: socket.socket) -> Peer | None:
         return None
     if not pid:
         return Peer(uid=uid, pid=None, is_elsewhere=HAS_PID_NAMESPACES)
-    return Peer(uid=uid, pid=pid, process=_process(connection, pid))
+    facts = _facts(connection, pid)
+    if facts is None:
+        return Peer(uid=uid, pid=pid)
+    process = ProcessId(pid, facts.started)
+    return Peer(uid=uid, pid=pid, process=process, parent_pid=facts.parent)
 
 
 def is_ours(peer: Peer | None) -> bool:
@@ -78,11 +86,11 @@ def is_ours(peer: Peer | None) -> bool:
     return peer is not None and peer.uid == os.getuid()
 
 
-def _process(connection: socket.socket, pid: int) -> ProcessId | None:
-    """The peer itself: it may have ended since it connected, and somebody else got its pid."""
+def _facts(connection: socket.socket, pid: int) -> ProcessFacts | None:
+    """Of the peer itself: it may have ended since it connected, and somebody else got its pid."""
     try:
-        found = ProcessId.of(pid)
+        found = facts_of(pid)
         # In this order: while the peer is there, what has been read of its pid was its own.
-        return found if found and is_there(connection) else None
+        return found if found and not found.has_ended and is_there(connection) else None
     except OSError:
         return None
