@@ -26,13 +26,13 @@ from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.identities import Identities, LiveIdentity
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.peers import Peer, itself
-from agentkeys_daemon.process_watch import ProcessWatch
 from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.repeating import Repeats
 from agentkeys_daemon.runs.files import RunFiles
 from agentkeys_daemon.runs.run import Run
 from agentkeys_daemon.runs.service import Runs
+from agentkeys_daemon.watches import ProcessWatch
 
 __all__ = ["App", "LastError", "LeftBehind"]
 

@@ -18,7 +18,6 @@ from agentkeys.errors import (
     ConfigMismatch,
     InsideRun,
     ProtocolError,
-    RunsLive,
 )
 from agentkeys.protocol import (
     DEFAULT,
@@ -43,13 +42,13 @@ from agentkeys_daemon.http import (
     json_answer,
     read_request,
 )
-from agentkeys_daemon.lifecycle import check_settings
 from agentkeys_daemon.notices import ToldOnce, short_session
 from agentkeys_daemon.prompt import prompt_line
 from agentkeys_daemon.refusals import refusal
 from agentkeys_daemon.runs.asked import AskedRun
 from agentkeys_daemon.runs.gate import check_inside
 from agentkeys_daemon.runs.run import Run
+from agentkeys_daemon.settings import check_settings
 from agentkeys_daemon.status import StatusView
 
 __all__ = ["Handlers"]
@@ -190,7 +189,7 @@ class Handlers:
     async def _shutdown(self, request: HttpRequest, name: str) -> HttpAnswer:
         is_forced = bool(request.body) and request.json().get("force") is True
         if not is_forced:
-            self._check_idle()
+            self._app.runs.check_none_live()
         self._stop()
         return json_answer(self._view.health())
 
@@ -203,19 +202,6 @@ class Handlers:
         check_settings(environ)
         self._restart_as(environ)
         return json_answer(self._view.health())
-
-    def _check_idle(self) -> None:
-        """Raises RunsLive while programs run that would lose their credentials."""
-        # Of one that has just ended its watch may not have told yet.
-        live = [run for run in self._app.runs.live if run.process.is_alive]
-        if live:
-            first = live[0]
-            others = f" and {len(live) - 1} more run" if len(live) > 1 else " runs"
-            raise RunsLive(
-                f"{first.program or 'a program'} (pid {first.process.pid}){others} with"
-                " credentials from this daemon",
-                hint="restart keeps them; to stop in any case: agentkeys daemon stop --force",
-            )
 
     async def _profiles(self, request: HttpRequest, name: str) -> HttpAnswer:
         self._check_settings(request)

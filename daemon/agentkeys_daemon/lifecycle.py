@@ -8,9 +8,9 @@ import os
 import resource
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from agentkeys.errors import AgentkeysError, ConfigError
+from agentkeys.errors import AgentkeysError
 from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.vault import open_vault
@@ -18,11 +18,12 @@ from agentkeys_daemon.activation import HandedSocket
 from agentkeys_daemon.handover import Handover, Taken
 from agentkeys_daemon.listening import BACKLOG, only_one
 from agentkeys_daemon.log import start_log
+from agentkeys_daemon.settings import vault_mode
 
 if TYPE_CHECKING:
     from agentkeys_daemon.serving import Surroundings
 
-__all__ = ["check_settings", "log_failure", "run_daemon"]
+__all__ = ["log_failure", "run_daemon"]
 
 DESCRIPTORS = 2 * BACKLOG
 
@@ -57,14 +58,6 @@ def run_daemon(
         lock.release()
 
 
-def check_settings(environ: Mapping[str, str]) -> None:
-    """Raises ConfigError for settings with which no daemon could begin."""
-    _vault_mode(environ)
-    paths = Paths.from_environment(environ)
-    for folder in (paths.state, paths.log.parent):
-        private_folder(folder)
-
-
 def log_failure(environ: Mapping[str, str], problem: AgentkeysError) -> None:
     """Writes down why no daemon could begin, as far as that is possible."""
     with suppress(AgentkeysError):
@@ -93,7 +86,7 @@ async def _live(
     # Both take a tenth of a second, one in the keyring's helper: whoever has started us waits.
     opening = asyncio.create_task(
         open_vault(
-            environment=environ, mode=_vault_mode(environ), earlier=taken.blobs if taken else None
+            environment=environ, mode=vault_mode(environ), earlier=taken.blobs if taken else None
         )
     )
     surroundings, serve = await asyncio.to_thread(_load_server)
@@ -115,10 +108,3 @@ def _load_server() -> tuple[
     from agentkeys_daemon.serving import Surroundings, serve  # noqa: PLC0415 - see above
 
     return Surroundings, serve
-
-
-def _vault_mode(environ: Mapping[str, str]) -> Literal["auto", "memory"]:
-    wanted = environ.get("AGENTKEYS_VAULT") or "auto"
-    if wanted not in ("auto", "memory"):
-        raise ConfigError(f"AGENTKEYS_VAULT is {wanted!r}", hint="set it to memory, or not at all")
-    return "memory" if wanted == "memory" else "auto"

@@ -25,11 +25,11 @@ from agentkeys_daemon.handover import Handover, Taken
 from agentkeys_daemon.idle import IdleExit
 from agentkeys_daemon.listening import OwnSocket
 from agentkeys_daemon.memory import keep_what_is_loaded
-from agentkeys_daemon.process_watch import process_watch
 from agentkeys_daemon.refresher import Refresher
 from agentkeys_daemon.runs.documents import parse_run, run_document
 from agentkeys_daemon.server import DaemonServer
 from agentkeys_daemon.status import StatusView
+from agentkeys_daemon.watches import process_watch
 
 __all__ = ["Surroundings", "serve"]
 

@@ -16,7 +16,7 @@ from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.app import App
 from agentkeys_daemon.peers import itself
-from agentkeys_daemon.process_watch import process_watch
+from agentkeys_daemon.watches import process_watch
 from tests.fakes.vault import Fault, FaultyVault
 from tests.support.moved_clock import MovedClock
 

@@ -20,8 +20,8 @@ from agentkeys.transport import Transport
 from agentkeys.vault import open_vault
 from agentkeys_daemon.app import App
 from agentkeys_daemon.peers import itself
-from agentkeys_daemon.process_watch import process_watch
 from agentkeys_daemon.refresher import Refresher
+from agentkeys_daemon.watches import process_watch
 from tests.support.hasty_loop import HastyLoop
 from tests.support.moved_clock import MovedClock
 from tests.support.place import render_toml

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from agentkeys.processes import ProcessId
-from agentkeys_daemon.pidfd_watch import PidfdWatch
-from agentkeys_daemon.polling_watch import PollingWatch
-from agentkeys_daemon.process_watch import ProcessWatch, process_watch
+from agentkeys_daemon.watches import ProcessWatch, process_watch
+from agentkeys_daemon.watches.pidfd import PidfdWatch
+from agentkeys_daemon.watches.polling import PollingWatch
 from tests.support.families import a_program, family, the_process, wait_for_end
 from tests.support.programs import read_line
 

@@ -49,7 +49,7 @@ def parse_run(document: Mapping[str, Any]) -> Run | None:
             profile=_text(document["profile"]),
             subject=_text(document["subject"]),
             process=ProcessId(_number(document["pid"]), _text(document["started"])),
-            program=document["program"] and printable(_text(document["program"])),
+            program=_program(document["program"]),
             started_at=parse_utc(_text(document["started_at"])),
             allow=_rules(document["allow"]),
             reads_only=document["reads_only"] is not False,
@@ -61,6 +61,10 @@ def parse_run(document: Mapping[str, Any]) -> Run | None:
         )
     except (KeyError, TypeError, ValueError, IndexError, AgentkeysError):
         return None
+
+
+def _program(value: object) -> str | None:
+    return None if value is None else printable(_text(value))
 
 
 def _scope(document: Mapping[str, Any]) -> Scope:

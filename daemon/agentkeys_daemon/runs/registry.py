@@ -11,9 +11,9 @@ from agentkeys.errors import AgentkeysError, UnknownRun
 from agentkeys.processes import ProcessId
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.process_tree import AncestryUnknown, ancestors, initial_run
-from agentkeys_daemon.process_watch import ProcessWatch
 from agentkeys_daemon.runs.files import RunFiles
 from agentkeys_daemon.runs.run import Run
+from agentkeys_daemon.watches import ProcessWatch
 
 __all__ = ["Inside", "RunRegistry"]
 

@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 
 from agentkeys.clock import Clock
 from agentkeys.config import Config
-from agentkeys.errors import AgentkeysError, DaemonError
+from agentkeys.errors import AgentkeysError, DaemonError, RunsLive
 from agentkeys.leases import Lease, LeaseTerms
 from agentkeys.secret import Secret
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.endpoint import Endpoint, adopt, listen
 from agentkeys_daemon.peers import Peer
-from agentkeys_daemon.process_watch import ProcessWatch
 from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.repeating import Repeats
@@ -26,6 +25,7 @@ from agentkeys_daemon.runs.registry import Inside, RunRegistry
 from agentkeys_daemon.runs.run import Run
 from agentkeys_daemon.runs.starting import ENDPOINT_VARIABLES, RunStarter
 from agentkeys_daemon.runs.terms import RunTerms
+from agentkeys_daemon.watches import ProcessWatch
 
 __all__ = ["Runs"]
 
@@ -88,6 +88,19 @@ class Runs:
     def live(self) -> list[Run]:
         """Those that have credentials to lose."""
         return self._registry.live
+
+    def check_none_live(self) -> None:
+        """Raises RunsLive while programs run that would lose their credentials."""
+        # Of one that has just ended its watch may not have told yet.
+        live = [run for run in self.live if run.process.is_alive]
+        if live:
+            first = live[0]
+            others = f" and {len(live) - 1} more run" if len(live) > 1 else " runs"
+            raise RunsLive(
+                f"{first.program or 'a program'} (pid {first.process.pid}){others} with"
+                " credentials from this daemon",
+                hint="restart keeps them; to stop in any case: agentkeys daemon stop --force",
+            )
 
     def around(self, peer: Peer) -> Inside | None:
         """The run that `peer` is in, None where it is in none."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agentkeys.processes import ProcessId
 
 if TYPE_CHECKING:
-    from agentkeys_daemon.process_watch import ProcessWatch
+    from agentkeys_daemon.watches.watch import ProcessWatch
 
 __all__ = ["PidfdWatch"]
 
