@@ -257,7 +257,7 @@ class Handlers:
             raise ProtocolError("the request holds no min_ttl_seconds", hint="send whole seconds")
         profile = self._profile(name)
         await self._app.ensure(profile, timedelta(seconds=seconds), inside=request.inside)
-        return json_answer(self._view.status(profile))
+        return json_answer(self._view.status(profile, inside=request.inside))
 
     async def _forget(self, request: HttpRequest, name: str) -> HttpAnswer:
         profile = self._profile(name)

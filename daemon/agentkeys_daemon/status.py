@@ -49,9 +49,13 @@ class StatusView:
         }
 
     def status(
-        self, only: Profile | None = None, *, mismatch: AgentkeysError | None = None
+        self,
+        only: Profile | None = None,
+        *,
+        mismatch: AgentkeysError | None = None,
+        inside: Run | None = None,
     ) -> dict[str, Any]:
-        """The whole document, or what concerns one profile.
+        """The whole document, or what concerns one profile; `inside` a run, with its own lease.
 
         A broken configuration, or a client with other settings, is told in it and hides nothing
         else.
@@ -72,7 +76,7 @@ class StatusView:
             },
             "default_profile": config.default_profile if config else None,
             "identities": [self._identity(identity) for identity in identities],
-            "profiles": [self._profile(profile) for profile in profiles],
+            "profiles": [self._profile(profile, inside) for profile in profiles],
             "runs": self.runs(only),
             "notices": [asdict(notice) for notice in self._notices(identities, profiles)],
         }
@@ -137,8 +141,8 @@ class StatusView:
             return "expired"
         return "refused" if keeper.is_refused else "live"
 
-    def _profile(self, profile: Profile) -> dict[str, Any]:
-        lease = self.held(profile)
+    def _profile(self, profile: Profile, inside: Run | None) -> dict[str, Any]:
+        lease = self._app.runs.held(inside) if inside else self.held(profile)
         keeper = self._app.identities.keeper(profile.identity)
         session = keeper.held_session
         return {
@@ -149,7 +153,9 @@ class StatusView:
             "role_arn": profile.role_arn and profile.role_arn.arn,
             "bucket": profile.bucket,
             "prefix": lease and _prefix(profile, lease),
-            **self._lease(lease, is_used=lease is not None and self._is_used(profile)),
+            **self._lease(
+                lease, is_used=lease is not None and (inside is not None or self._is_used(profile))
+            ),
             "clock_skew_seconds": _seconds(self._app.leases.skew(profile)),
             "last_error": _last_error(self._app.last_errors.get(profile.name)),
         }

@@ -292,6 +292,8 @@ def test_an_unknown_profile_names_the_nearest_one(sandbox_home: Home) -> None:
         (["--set", "=region"], "is not NAME=FIELD"),
         (["--set", "KEY=secret"], "is not NAME=FIELD"),
         (["--refresh", "--set", "KEY=access_key_id"], "the run has no access_key_id"),
+        (["--refresh", "--inherit-aws"], "exclude each other"),
+        (["--json"], "--json is for --explain"),
         (["--set", ""], "is empty"),
         (["--keep-env", ""], "is empty"),
         (["--allow", ""], "is empty"),
@@ -308,6 +310,17 @@ def test_what_cannot_be_had_starts_no_program(
     assert hint
     assert not (sandbox_home.work / "ran").exists()
     assert sandbox_home.succeed("agentkeys", "runs", "--json") == '{"version": 1, "runs": []}\n'
+
+
+@pytest.mark.parametrize("before", [[], ["--"], ["--explain"]], ids=" ".join)
+def test_a_program_without_a_name_is_told_as_such(sandbox_home: Home, before: list[str]) -> None:
+    """It comes from an unset shell variable; nobody looks for it in the folders of PATH."""
+    done = sandbox_home.run("agentkeys", "exec", *before, "", "argument")
+    assert (done.status, done.stdout) == (125, "")
+    assert done.complaint() == (
+        "the name of the program is empty",
+        "an unset shell variable may be the cause",
+    )
 
 
 def test_nothing_configured_is_told_with_the_next_step(home: Home) -> None:

@@ -86,20 +86,30 @@ def test_the_socket_s_path_does_not_reach_it(sandbox_home: Home, options: list[s
 
 def test_with_the_endpoint_it_has_no_keys(sandbox_home: Home) -> None:
     """Neither its own nor somebody else's: SDKs take those first, and they do not stay fresh."""
-    for options in ([], ["--inherit-aws"]):
-        variables = child(sandbox_home, "--refresh", *options, env=HOSTILE)
-        for name in (
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-            "AWS_SESSION_TOKEN",
-            "AWS_SECURITY_TOKEN",
-            "AWS_CREDENTIAL_EXPIRATION",
-            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-            "EC2_SECURITY_TOKEN",
-        ):
-            assert name not in variables
-        assert variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"].startswith("http://127.0.0.1:")
-        assert variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] != "inherited"
+    variables = child(sandbox_home, "--refresh", env=HOSTILE)
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
+        "AWS_CREDENTIAL_EXPIRATION",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "EC2_SECURITY_TOKEN",
+    ):
+        assert name not in variables
+    assert variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"].startswith("http://127.0.0.1:")
+    assert variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] != "inherited"
+
+
+def test_with_the_endpoint_nothing_of_aws_is_inherited(sandbox_home: Home) -> None:
+    """Keys in the user's own files would be taken before anybody asks the endpoint."""
+    runs = len(ledger(sandbox_home, "run_start"))
+    done = sandbox_home.run("agentkeys", "exec", "--refresh", "--inherit-aws", "--", "env")
+    assert (done.status, done.stdout) == (125, "")
+    error, hint = done.complaint()
+    assert error.startswith("--refresh and --inherit-aws exclude each other")
+    assert "--keep-env" in hint
+    assert len(ledger(sandbox_home, "run_start")) == runs
 
 
 # what stays
@@ -116,15 +126,39 @@ def test_what_a_user_keeps_on_purpose_stays(sandbox_home: Home) -> None:
 
 
 def test_more_can_be_kept_by_name(sandbox_home: Home) -> None:
-    """But not what the run itself brings."""
-    names = ("AWS_PROFILE", "BOTO_CONFIG", "AWS_ACCESS_KEY_ID", "AWS_CONFIG_FILE", "NOT_THERE")
+    """But not in place of what the run is about."""
+    names = ("AWS_PROFILE", "BOTO_CONFIG", "AWS_REGION", "AWS_CONFIG_FILE", "NOT_THERE")
     options = [word for name in names for word in ("--keep-env", name)]
     variables = child(sandbox_home, *options, env=HOSTILE)
     plain = child(sandbox_home, env=HOSTILE)
     assert {*variables} - {*plain} == {"AWS_PROFILE", "BOTO_CONFIG"}
     assert variables["AWS_PROFILE"] == "work"
-    assert variables["AWS_CONFIG_FILE"] == plain["AWS_CONFIG_FILE"]
-    assert variables["AWS_ACCESS_KEY_ID"] == plain["AWS_ACCESS_KEY_ID"]
+    assert variables["AWS_CONFIG_FILE"] == HOSTILE["AWS_CONFIG_FILE"]
+    assert variables["AWS_SHARED_CREDENTIALS_FILE"] == plain["AWS_SHARED_CREDENTIALS_FILE"]
+    assert variables["AWS_REGION"] == plain["AWS_REGION"]
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_ACCESS_KEY_ID", "AWS_SECURITY_TOKEN", "AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+)
+@pytest.mark.parametrize("options", [[], ["--refresh"], ["--inherit-aws"]], ids=" ".join)
+def test_no_credentials_can_be_kept(sandbox_home: Home, options: list[str], name: str) -> None:
+    """They would mix with the run's own; nothing is asked for, and nothing runs."""
+    runs = len(ledger(sandbox_home, "run_start"))
+    done = sandbox_home.run("agentkeys", "exec", *options, "--keep-env", name, "--", "env")
+    assert (done.status, done.stdout) == (125, "")
+    assert done.complaint() == (
+        f"{name} would mix with the credentials that the program is given",
+        "leave out this --keep-env",
+    )
+    assert len(ledger(sandbox_home, "run_start")) == runs
+
+
+def test_files_that_are_kept_but_not_named_stay_private(sandbox_home: Home) -> None:
+    """A caller who has none of these variables opens nothing by keeping them."""
+    options = [word for name in PRIVATE for word in ("--keep-env", name)]
+    variables, plain = child(sandbox_home, *options), child(sandbox_home)
+    assert [variables[name] for name in PRIVATE] == [plain[name] for name in PRIVATE]
 
 
 def test_the_profile_s_region_wins_over_an_inherited_one(sandbox_home: Home) -> None:
@@ -140,15 +174,25 @@ def test_the_profile_s_region_wins_over_an_inherited_one(sandbox_home: Home) -> 
 
 
 def test_all_aws_settings_can_be_inherited(sandbox_home: Home) -> None:
-    """Files, profiles and endpoints of one's own; but no keys, since those would mix."""
+    """Files and endpoints of one's own; but no credentials, since those would mix."""
     variables = child(sandbox_home, "--inherit-aws", env=HOSTILE)
     plain = child(sandbox_home)
-    for name in ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"):
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"):
         assert variables[name] == HOSTILE[name]
     assert variables["AWS_ACCESS_KEY_ID"] == plain["AWS_ACCESS_KEY_ID"]
     assert variables["AWS_ENDPOINT_URL_S3"] == plain["AWS_ENDPOINT_URL_S3"]
-    for name in ("AWS_SECURITY_TOKEN", "EC2_SECURITY_TOKEN", "AWS_EC2_METADATA_DISABLED"):
+    for name in (
+        "AWS_SECURITY_TOKEN",
+        "EC2_SECURITY_TOKEN",
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    ):
         assert name not in variables
+    assert not [name for name in variables if name.startswith("AWS_CONTAINER_")]
     assert variables["AGENTKEYS_S3_PREFIX"] == plain["AGENTKEYS_S3_PREFIX"]
 
 
@@ -212,7 +256,7 @@ def test_it_is_what_then_is_so(sandbox_home: Home, options: list[str]) -> None:
     for name, value in document["set"].items():
         assert value in (variables[name], "(of the run)")
     assert "AWS_PAGER" in document["kept"]
-    assert ("AWS_PROFILE" in document["kept"]) is (options == ["--inherit-aws"])
+    assert ("BOTO_CONFIG" in document["kept"]) is (options == ["--inherit-aws"])
 
 
 @pytest.mark.parametrize("options", [[], ["--refresh"], ["--set", "MINE=secret_access_key"]])
@@ -285,6 +329,8 @@ def test_where_it_is_goes_with_the_endpoint_too(sandbox_home: Home) -> None:
     """Keys alone do not."""
     variables = child(sandbox_home, "--refresh", "--set", "MINE=prefix")
     assert variables["MINE"] == variables["AGENTKEYS_S3_PREFIX"]
+    events = ("mint", "run_start")
+    before = [len(ledger(sandbox_home, event)) for event in events]
     done = sandbox_home.run(
         "agentkeys", "exec", "--refresh", "--set", "X=session_token", "--", "env"
     )
@@ -293,3 +339,5 @@ def test_where_it_is_goes_with_the_endpoint_too(sandbox_home: Home) -> None:
         "the run has no session_token to set as X",
         "fixed keys and --refresh exclude each other: leave one of them out",
     )
+    # Told before anything is minted, and before a run begins.
+    assert [len(ledger(sandbox_home, event)) for event in events] == before

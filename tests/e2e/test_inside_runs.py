@@ -68,6 +68,29 @@ def test_a_killed_daemon_is_not_replaced_from_inside(user_home: Home) -> None:
     assert user_home.daemon_pid() is None
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "demo",
+        "demo --json",
+        "sandbox start",
+        "sandbox stop",
+        "daemon install",
+        "daemon install --print",
+        "daemon uninstall",
+    ],
+)
+def test_what_changes_the_machine_is_refused_at_once(home: Home, command: str) -> None:
+    """Nothing is started, written or taken away."""
+    before = sorted(home.folder.rglob("*"))
+    done = home.run("agentkeys", *command.split(), env=RUN)
+    assert (done.status, done.stdout) == (1, ""), done
+    error, hint = done.complaint()
+    assert error.startswith("a program inside a run cannot ask for this")
+    assert hint == "do it from outside, where no agentkeys exec is above it"
+    assert sorted(home.folder.rglob("*")) == before
+
+
 def test_outside_one_is_started_as_ever(home: Home) -> None:
     """An empty value is no run."""
     home.succeed("agentkeys", "daemon", "start", env={"AGENTKEYS_RUN": ""})

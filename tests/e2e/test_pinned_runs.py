@@ -129,10 +129,10 @@ def test_a_profile_that_becomes_somebody_else_s_leaves_the_run_without(place: Pl
     bobs = f"agentkeys:agent:{BOB.wallet}"
     with running(place.home, REFRESH) as program:
         change(place, expect_subject=bobs)
-        refused(program, "wrong_identity", "by now")
+        refused(program, "wrong_identity", f"the profile data is for {bobs}")
         place.log_in(BOB)
         assert place.through("POST runs").served
-        refused(program, "wrong_identity", "by now")
+        refused(program, "wrong_identity", "is logged in by now")
 
 
 def test_a_profile_that_is_gone_leaves_the_run_without(place: Place) -> None:
@@ -169,6 +169,65 @@ def test_a_profile_that_allows_less_counts_at_once(place: Place) -> None:
         policy = place.sts.requests[-1].form["Policy"]
         assert "s3:GetObject" in policy
         assert "s3:PutObject" not in policy
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {},
+        {"allow": ["s3://bucket/:rw"]},
+        {"allow": ["s3://bucket/data/:rw", "s3://other/:rw"]},
+    ],
+    ids=["anything", "the bucket", "more"],
+)
+@pytest.mark.parametrize("options", [[], ["--allow", "s3://bucket/data/:ro"]])
+def test_a_profile_that_allows_more_gives_a_run_no_more(
+    place: Place, options: list[str], later: dict[str, Any]
+) -> None:
+    """It was begun with what was allowed then; the next one has it all."""
+    change(place, allow=["s3://bucket/data/:ro"])
+    with running(place.home, REFRESH, *options) as program:
+        before = served(program)
+        change(place, **later)
+        # What is held is still the right one.
+        assert served(program) == before
+        place.home.succeed("agentkeys", "forget")
+        after = served(program)
+        assert not {*before} & {*after}
+    first, second = (request.form["Policy"] for request in place.sts.requests)
+    assert first == second
+    place.home.succeed("agentkeys", "exec", REFRESH, "--", "true")
+    assert place.sts.requests[-1].form.get("Policy") != first
+
+
+def test_a_run_in_a_run_is_held_to_what_that_one_began_with(place: Place) -> None:
+    """The profile may allow more by now."""
+    change(place, allow=["s3://bucket/data/:ro"])
+    with running(place.home) as program:
+        change(place)
+        done = program.do("agentkeys", "exec", "--allow", "s3://bucket/data/:rw", "--", "env")
+        assert (done.status, done.stdout) == (125, ""), done
+        assert "s3://bucket/data/:rw lies outside" in done.complaint()[0]
+        assert program.do("agentkeys", "exec", REFRESH, "--", "true").status == 0
+    first, second = (request.form["Policy"] for request in place.sts.requests)
+    assert first == second
+
+
+def test_where_a_profile_allows_something_else_the_run_gets_nothing(place: Place) -> None:
+    """Neither what it had nor what is allowed now; what they share counts at once."""
+    change(place, allow=["s3://bucket/data/:rw"])
+    with running(place.home, REFRESH) as program:
+        served(program)
+        change(place, allow=["s3://bucket/other/:rw"])
+        refused(program, "scope_refused", "allows something else")
+        change(place, policy='{"Statement": [{"Effect": "Allow"}]}')
+        refused(program, "scope_refused", "allows something else")
+        change(place, allow=["s3://bucket/:ro", "s3://bucket/other/:rw"])
+        served(program)
+    policy = place.sts.requests[-1].form["Policy"]
+    assert "bucket/data/*" in policy
+    assert "s3:PutObject" not in policy
+    assert "bucket/other" not in policy
 
 
 def test_a_run_that_lies_outside_of_what_is_allowed_now_gets_nothing(place: Place) -> None:

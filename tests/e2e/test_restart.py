@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agentkeys_shell.sandbox.processes import wait_until
+from tests.support.place import ROLE, place_in
 from tests.support.programs import Home, read_line
+from tests.support.raw_http import ask
+from tests.support.runs import listed, running
 
 SHIM = "agentkeys-credential-process"
 
@@ -133,3 +140,134 @@ def test_a_running_program_goes_on(user_home: Home) -> None:
         lambda: not json.loads(user_home.succeed("agentkeys", "runs", "--json"))["runs"],
         seconds=60,
     )
+
+
+ASK_ALWAYS = """\
+import json, os, sys, threading, time, urllib.request
+url = os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+token = os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+request = urllib.request.Request(url, headers={"Authorization": token})
+ended = threading.Event()
+failures, keys = [], set()
+def ask():
+    while not ended.is_set():
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                keys.add(json.load(answer)["AccessKeyId"])
+        except Exception as problem:
+            failures.append(repr(problem))
+askers = [threading.Thread(target=ask) for _ in range(3)]
+for asker in askers:
+    asker.start()
+print("ready", flush=True)
+sys.stdin.read()
+ended.set()
+for asker in askers:
+    asker.join()
+print(json.dumps([failures, len(keys)]), flush=True)
+"""
+
+
+def test_no_program_that_asks_the_endpoint_meanwhile_is_refused(user_home: Home) -> None:
+    """However often it asks, with the little time that an SDK gives."""
+    argv = ["agentkeys", "exec", "--refresh", "--", "python3", "-c", ASK_ALWAYS]
+    with user_home.start(*argv) as program:
+        assert read_line(program.stdout) == "ready"
+        for _ in range(5):
+            restart(user_home)
+        assert program.stdin
+        program.stdin.close()
+        assert json.loads(read_line(program.stdout)) == [[], 1]
+
+
+# settings with which no daemon could begin
+
+
+@contextmanager
+def going_on(home: Home) -> Iterator[None]:
+    """The daemon is the same afterwards, with its login, its lease and its endpoint."""
+    with running(home, "--refresh") as program:
+        before, key = health(home), access_key(home)
+        endpoint_key = program.fetch().json()["AccessKeyId"]
+        yield
+        assert health(home)["instance"] == before["instance"]
+        assert access_key(home) == key
+        assert program.fetch().json()["AccessKeyId"] == endpoint_key
+        assert {*listed(home)} == {program.id}
+
+
+@pytest.mark.parametrize("vault", ["bogus", "Memory", " memory"])
+def test_a_vault_that_does_not_exist_ends_no_daemon(user_home: Home, vault: str) -> None:
+    """The command is told; who is logged in stays so."""
+    with going_on(user_home):
+        done = user_home.run("agentkeys", "daemon", "restart", env={"AGENTKEYS_VAULT": vault})
+        assert (done.status, done.stdout) == (1, "")
+        error, hint = done.complaint()
+        assert repr(vault) in error
+        assert "memory" in hint
+
+
+def test_a_state_folder_without_room_for_a_log_ends_no_daemon(user_home: Home) -> None:
+    """Such as one in which `logs` is a file."""
+    other = user_home.folder / "other-state"
+    other.mkdir(mode=0o700)
+    (other / "logs").write_text("in its place")
+    with going_on(user_home):
+        env = {"AGENTKEYS_STATE_DIR": str(other)}
+        done = user_home.run("agentkeys", "daemon", "restart", env=env)
+        assert (done.status != 0, done.stdout) == (True, ""), done
+        assert str(other / "logs") in done.complaint()[0]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        None,
+        [],
+        "PATH=/bin",
+        {"PATH": 1},
+        {"PATH": None},
+        {"PATH": "/bin\0"},
+        {"PA\0TH": "/bin"},
+        {"PATH=": "/bin"},
+        {"=": ""},
+        {"AGENTKEYS_VAULT": "bogus"},
+        {"AGENTKEYS_VAULT": "memory", "AGENTKEYS_STATE_DIR": "/dev/null/state"},
+    ],
+)
+def test_what_is_no_environment_ends_no_daemon(user_home: Home, environment: object) -> None:
+    """No program could be started with it, and then this one would be gone."""
+    with going_on(user_home):
+        body = json.dumps({"environment": environment}).encode()
+        answer = ask(user_home, "POST", "/v1/restart", body=body)
+        assert answer.status in (400, 500), answer
+        assert answer.error()["message"]
+
+
+# runs that are on no record
+
+
+def test_what_found_no_room_on_the_disk_is_known_to_the_next(home: Home) -> None:
+    """A program with fixed keys begins all the same, and is inside its run for ever."""
+    home.succeed("agentkeys", "daemon", "start")
+    folder = home.socket.with_name(f"{home.socket.name}.runs")
+    with place_in(home) as place:
+        place.tables["default_profile"] = "data"
+        place.tables["profiles"]["other"] = place.sound_profile(role_arn=f"{ROLE}-other")
+        place.configure()
+        folder.write_text("in its place")
+        with running(home) as program:
+            for _ in range(2):
+                restart(home)
+                assert {*listed(home)} == {program.id}
+                assert program.shim().status == 0
+                hidden = ("env", "-u", "AGENTKEYS_RUN", home.program(SHIM))
+                assert program.do(*hidden).status == 0
+                done = program.do(*hidden, "--profile", "other")
+                assert (done.status, done.stdout) == (1, "")
+                assert f"it is inside run {program.id}" in done.complaint()[0]
+            home.succeed("agentkeys", "forget", "--run", program.id)
+            restart(home)
+            assert listed(home)[program.id]["state"] == "forgotten"
+            assert program.shim().status == 1
+    assert folder.is_file()

@@ -85,6 +85,60 @@ def test_what_holds_no_credentials_it_may_see(program: Program, command: str) ->
     assert "data" in done.stdout
 
 
+def test_it_may_ask_who_it_is(place: Place, program: Program) -> None:
+    """And who is logged in, as far as that is its own identity."""
+    for options in ([], ["--profile", "data"]):
+        done = program.do("agentkeys", "whoami", *options)
+        assert (done.status, done.stderr) == (0, ""), done
+        assert ALICE.wallet in done.stdout
+    hidden = program.do(*WITHOUT, place.home.program("agentkeys"), "whoami")
+    assert (hidden.status, ALICE.wallet in hidden.stdout) == (0, True), hidden
+
+
+@pytest.mark.parametrize("options", [[], ["--allow", RULE]], ids=["whole", "narrow"])
+def test_it_may_wait_for_its_own(place: Place, options: list[str]) -> None:
+    """Without anything being minted that it does not have already."""
+    with running(place.home, *options) as program:
+        done = program.do("agentkeys", "wait", "--min-ttl", "1m")
+        assert (done.status, done.stderr) == (0, ""), done
+        assert key_in(program.shim().stdout) == program.variables["AWS_ACCESS_KEY_ID"]
+        assert len(place.sts.requests) == 1
+        # Longer than what is held lives: it is minted anew, no wider than before.
+        place.tables["profiles"]["data"]["duration"] = "2h"
+        place.configure()
+        assert program.do("agentkeys", "wait", "--min-ttl", "90m").status == 0
+        assert len(policies(place)) == 2
+        assert len({*policies(place)}) == 1
+
+
+def test_another_s_identity_is_out_of_reach(place: Place) -> None:
+    """Who else is logged in is nothing to a program inside a run."""
+    place.tables["identities"]["them"] = place.tables["identities"]["me"] | {"source": "broker"}
+    place.tables["profiles"]["theirs"] = place.sound_profile(identity="them")
+    place.configure()
+    place.log_in(BOB, identity="them")
+    with running(place.home) as program:
+        done = program.do("agentkeys", "whoami", "--profile", "theirs")
+        assert (done.status, done.stdout) == (1, ""), done
+        assert program.id in done.complaint()[0]
+        assert BOB.wallet not in done.stderr
+        assert ALICE.wallet in program.do("agentkeys", "whoami").stdout
+    with running(place.home, "--profile", "theirs") as theirs:
+        assert BOB.wallet in theirs.do("agentkeys", "whoami", "--profile", "theirs").stdout
+        assert theirs.do("agentkeys", "whoami", "--profile", "data").status == 1
+
+
+def test_what_has_been_taken_away_is_neither_waited_for_nor_told(
+    place: Place, program: Program
+) -> None:
+    """As with any other door."""
+    place.home.succeed("agentkeys", "forget", "--run", program.id)
+    for command in ("wait --min-ttl 1m", "whoami"):
+        done = program.do("agentkeys", *command.split())
+        assert (done.status, done.stdout) == (1, ""), done
+        assert "have been taken away" in done.complaint()[0]
+
+
 def test_what_it_gets_stands_in_the_ledger_with_its_run(program: Program) -> None:
     """Whichever of its processes has asked."""
     program.shim()
@@ -140,8 +194,6 @@ def test_a_run_with_another_profile_is_refused(place: Place, program: Program) -
         "agentkeys forget --run {id}",
         "agentkeys daemon stop",
         "agentkeys daemon stop --force",
-        "agentkeys wait --min-ttl 59m",
-        "agentkeys whoami",
     ],
 )
 @pytest.mark.parametrize("before", [(), WITHOUT], ids=["", "hidden"])
@@ -245,6 +297,20 @@ def test_a_program_that_becomes_a_narrower_run_is_in_that_one(place: Place) -> N
         assert policies(place)[1]
         program.end()
         wait_for_end(place.home, outer, program.id)
+
+
+# an environment that says nothing
+
+
+def test_an_empty_variable_is_no_run(place: Place) -> None:
+    """For the daemon as for its clients; it hides nobody either."""
+    env = {"AGENTKEYS_RUN": ""}
+    assert place.home.run(SHIM, "--profile", "other", env=env).status == 0
+    assert place.home.run("agentkeys", "forget", env=env).status == 0
+    with running(place.home, env=env) as program:
+        done = program.shim("--profile", "other", env=env)
+        assert (done.status, done.stdout) == (1, "")
+        assert f"it is inside run {program.id}" in done.complaint()[0]
 
 
 # leaving the tree

@@ -383,6 +383,49 @@ def test_what_was_begun_in_it_is_forgotten_too(place: Place) -> None:
         }
 
 
+def test_one_that_is_just_beginning_in_it_does_not_begin(place: Place) -> None:
+    """Its mint was under way when the other was forgotten; nothing of it is left."""
+    told = place.home.work / "told"
+    told.unlink(missing_ok=True)
+    with running(place.home, REFRESH) as program:
+        place.sts.wait_for_request()
+        agentkeys = place.home.program("agentkeys")
+        inner = f"{agentkeys} exec {REFRESH} -- touch began >out 2>err; echo $? >told"
+        with place.sts.stuck():
+            program.do("sh", "-c", f"({inner}) >/dev/null 2>&1 &")
+            place.sts.wait_for_request()
+            place.home.succeed("agentkeys", "forget", "--run", program.id)
+        wait_until(lambda: told.exists() and told.read_text())
+        assert told.read_text() == "125\n"
+        assert (place.home.work / "out").read_text() == ""
+        error, hint = (place.home.work / "err").read_text().splitlines()
+        assert f"the credentials of run {program.id} have been taken away" in error
+        assert "start the program again" in hint
+        assert not (place.home.work / "began").exists()
+        assert {*listed(place.home)} == {program.id}
+    assert_over(program, place.home)
+    assert [line["run_id"] for line in ledger(place.home, "run_start")] == [program.id]
+
+
+def test_one_with_the_same_lease_is_forgotten_with_it(place: Place) -> None:
+    """It has asked for nothing of its own, and is given nothing either."""
+    with running(place.home, "--read-only", "--allow", RULES[0]) as program:
+        outer = program.id
+        program.become_obedient(
+            "env",
+            f"AGENTKEYS_SOCKET={place.home.socket}",
+            str(place.home.program("agentkeys")),
+            "exec",
+            "--",
+        )
+        assert program.id != outer
+        place.home.succeed("agentkeys", "forget", "--run", outer)
+        for done in (program.shim(), program.do("agentkeys", "exec", "--", "env")):
+            assert (done.status != 0, done.stdout) == (True, ""), done
+            assert "have been taken away" in done.complaint()[0]
+        assert len(place.sts.requests) == 1
+
+
 def test_one_begun_in_another_can_be_forgotten_alone(place: Place) -> None:
     """The one that it was begun in keeps what it has."""
     with running(place.home, REFRESH) as outer:

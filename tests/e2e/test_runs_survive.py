@@ -58,7 +58,7 @@ def start_daemon(place: Place) -> None:
     place.log_in()
 
 
-def rewrite(home: Home, program: Program, **changes: Any) -> None:
+def rewrite(home: Home, program: Program, /, **changes: Any) -> None:
     """What is on record of a program is another from now on."""
     path = folder(home) / f"{program.id}.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -190,6 +190,144 @@ def test_a_torn_record_harms_nobody_else(place: Place, text: str) -> None:
         start_daemon(place)
         assert {*listed(place.home)} == {other.id}
         assert other.fetch().status == 200
+
+
+def as_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def as_link(path: Path) -> None:
+    """To what would be a good record."""
+    elsewhere = path.parent.parent / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def as_link_to_itself(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+def as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def as_socket(path: Path) -> None:
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+
+
+def as_much(path: Path) -> None:
+    """A good record, with more blanks than anybody reads."""
+    path.write_text(path.read_text().replace("{", "{" + " " * 3_000_000, 1))
+
+
+@pytest.mark.parametrize(
+    "become", [as_fifo, as_link, as_link_to_itself, as_folder, as_socket, as_much]
+)
+def test_what_is_no_plain_file_holds_nobody_up(
+    place: Place, become: Callable[[Path], None]
+) -> None:
+    """The daemon starts as fast as ever, and the other programs are served."""
+    with running(place.home, REFRESH) as program, running(place.home, REFRESH) as other:
+        kill_daemon(place.home)
+        become(folder(place.home) / f"{program.id}.json")
+        start_daemon(place)
+        assert {*listed(place.home)} == {other.id}
+        assert place.home.succeed("agentkeys", "status")
+        assert other.fetch().status == 200
+        assert program.fetch().status == 401
+    for left in folder(place.home).glob(f"{program.id}.json"):
+        left.rmdir()
+
+
+@pytest.mark.parametrize("become", [as_fifo, as_link_to_itself, as_folder, as_much])
+def test_a_port_that_cannot_be_read_holds_nobody_up(
+    place: Place, become: Callable[[Path], None]
+) -> None:
+    """Nobody can tell where it was; new programs get another."""
+    with running(place.home, REFRESH):
+        kill_daemon(place.home)
+        path = folder(place.home) / "endpoint.json"
+        become(path)
+        start_daemon(place)
+        assert place.home.succeed("agentkeys", "runs")
+        if path.is_dir():
+            path.rmdir()
+        with running(place.home, REFRESH) as new:
+            assert new.fetch().status == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scope": None},
+        {"scope": {"rules": "s3://bucket/:rw", "reading": [], "policy": 7, "policy_arns": {}}},
+        {"program": 7, "outer": 7},
+        {"id": {}, "pid": 2**40},
+        {"profile": ["data"], "subject": {}},
+        {"lease_run": 1.5, "token_hash": True},
+    ],
+    ids="+".join,
+)
+def test_a_value_of_another_kind_breaks_nothing(place: Place, changes: dict[str, Any]) -> None:
+    """The record does not count; the daemon starts, and can tell of the other runs."""
+    with running(place.home, REFRESH) as program, running(place.home, REFRESH) as other:
+        kill_daemon(place.home)
+        rewrite(place.home, program, **changes)
+        start_daemon(place)
+        assert {*listed(place.home)} == {other.id}
+        assert place.home.succeed("agentkeys", "status")
+        assert program.fetch().status == 401
+        assert other.fetch().status == 200
+
+
+def test_a_record_brings_no_control_characters_to_a_terminal(place: Place) -> None:
+    """As what a program says of itself does not."""
+    with running(place.home, REFRESH) as program:
+        kill_daemon(place.home)
+        rewrite(place.home, program, program="\x1b[31mred\x07\n\u202e")
+        start_daemon(place)
+        for command in ("runs", "status"):
+            said = place.home.succeed("agentkeys", command)
+            assert all(letter.isprintable() or letter == "\n" for letter in said), said
+        assert listed(place.home)[program.id]["program"] == "?[31mred???"
+        assert program.fetch().status == 200
+
+
+def test_what_a_killed_daemon_had_not_finished_is_swept(place: Place) -> None:
+    """A token among them would outlive its run."""
+    with running(place.home, REFRESH) as program:
+        kill_daemon(place.home)
+        left = [
+            folder(place.home) / name
+            for name in (f".{program.id}.token.ab12cd34", ".gone.json.xyz", "gone.token")
+        ]
+        for path in left:
+            path.write_text("a secret")
+        start_daemon(place)
+        assert not [path for path in left if path.exists()]
+        assert program.fetch().status == 200
+
+
+@pytest.mark.parametrize("end", [kill_daemon, stop_daemon])
+def test_a_profile_that_allows_more_meanwhile_gives_no_more(
+    place: Place, end: Callable[[Home], None]
+) -> None:
+    """What a run began with is on record."""
+    place.tables["profiles"]["data"]["allow"] = ["s3://bucket/data/:ro"]
+    place.configure()
+    with running(place.home, REFRESH) as program:
+        end(place.home)
+        del place.tables["profiles"]["data"]["allow"]
+        place.configure()
+        start_daemon(place)
+        assert program.fetch().status == 200
+    first, second = (request.form["Policy"] for request in place.sts.requests)
+    assert first == second
 
 
 def test_where_the_port_is_taken_that_is_told(place: Place) -> None:

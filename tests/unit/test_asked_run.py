@@ -112,6 +112,8 @@ def test_a_wish_that_is_not_known_is_not_passed_over(name: str) -> None:
         ({"explain": "yes"}, ["", "argument"], "the name of the program is empty"),
         ({"json": "yes"}, ["sh"], "--json is for --explain"),
         ({"refresh": "yes", "inherit_aws": "yes"}, ["sh"], "--refresh and --inherit-aws exclude"),
+        ({"keep_env": "PATH\0AWS_SECRET_ACCESS_KEY"}, ["sh"], "AWS_SECRET_ACCESS_KEY would mix"),
+        ({"keep_env": "AWS_CONTAINER_AUTHORIZATION_TOKEN"}, ["sh"], "would mix"),
     ],
 )
 def test_what_is_plainly_wrong_is_told_before_anybody_is_asked(

@@ -19,6 +19,7 @@ from tests.support.tokens import ALICE, BOB
 READING = Scope(rules=(parse_access_rule("s3://lab/a/:ro"),))
 WRITING = Scope(rules=(parse_access_rule("s3://lab/a/:rw"),))
 RUN, OTHER = "abcdefghij234567", "zyxwvutsrq765432"
+SUBJECT = f"agentkeys:agent:{ALICE.wallet}"
 NO_TIME = timedelta(0)
 
 
@@ -155,7 +156,8 @@ def test_what_a_run_has_is_dropped_whatever_its_profile_has_become() -> None:
         await place.cache.lease(terms(place, RUN))
         longer = replace(PROFILE, duration=timedelta(hours=2))
         own = LeaseTerms(longer, STS_ENDPOINT, place.sts, run_id=RUN)
-        await place.cache.lease(own)
+        place.move(seconds=1)
+        assert await place.cache.lease(own) is place.cache.held_of_run(RUN)
         await place.cache.drop_run(RUN)
         assert place.cache.held(terms(place, RUN)) is None
         assert place.cache.held(own) is None
@@ -359,5 +361,80 @@ def test_a_run_s_pin_refuses_its_own_lease_to_somebody_else() -> None:
         assert place.sts.calls == 1
         await place.log_in(ALICE)
         assert (await place.cache.lease(own)).subject.endswith(ALICE.wallet)
+
+    play(story)
+
+
+def only_for(terms: LeaseTerms, subject: str) -> LeaseTerms:
+    """What a program inside a run asks for."""
+    return replace(terms, subject=subject)
+
+
+def test_a_mint_is_shared_by_those_inside_and_outside() -> None:
+    """Whoever asks first."""
+
+    async def story(place: Place) -> None:
+        for several in (
+            [terms(place), only_for(terms(place), SUBJECT)],
+            [only_for(terms(place), SUBJECT), terms(place)],
+        ):
+            calls = place.sts.calls
+            place.sts.open.clear()
+            asking = [asyncio.create_task(place.cache.lease(each)) for each in several]
+            await place.sts.called(calls + 1)
+            place.sts.open.set()
+            first, second = [await each for each in asking]
+            assert first is second
+            assert place.sts.calls == calls + 1
+            await place.forget()
+
+    play(story)
+
+
+@pytest.mark.parametrize("inside_first", [True, False])
+def test_what_failed_inside_is_not_tried_outside(inside_first: bool) -> None:
+    """Nor the other way round."""
+
+    async def story(place: Place) -> None:
+        several = [terms(place), only_for(terms(place), SUBJECT)]
+        place.sts.problems.append(StsRefused("no such role", hint="ask somebody"))
+        for each in several[::-1] if inside_first else several:
+            with pytest.raises(StsRefused, match="no such role"):
+                await place.cache.lease(each)
+        assert place.sts.calls == 1
+
+    play(story)
+
+
+def test_who_is_meant_for_one_alone_spoils_nothing_for_others() -> None:
+    """A program of ALICE's is refused while BOB is logged in; BOB's are served."""
+
+    async def story(place: Place) -> None:
+        await place.log_in(BOB)
+        with pytest.raises(WrongIdentity, match="the program runs as"):
+            await place.cache.lease(only_for(terms(place), SUBJECT))
+        assert (await place.cache.lease(terms(place))).subject.endswith(BOB.wallet)
+        assert place.sts.calls == 1
+
+    play(story)
+
+
+def test_a_lease_says_whose_own_it_is() -> None:
+    """Also the next time, when it comes out of the vault."""
+
+    async def story(place: Place) -> None:
+        own = await place.cache.lease(terms(place, RUN))
+        shared = await place.cache.lease(terms(place))
+        assert (own.run_id, shared.run_id) == (RUN, None)
+        assert place.cache.held_of_run(RUN) is own
+        await place.keeper.flush()
+        place.restart()
+        await place.cache.lease(terms(place))
+        kept = place.cache.held_of_run(RUN)
+        assert kept
+        assert kept.credentials == own.credentials
+        await place.cache.drop_run(RUN)
+        assert place.cache.held_of_run(RUN) is None
+        assert place.cache.held(terms(place))
 
     play(story)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentkeys.processes import ProcessId
+from agentkeys_daemon.linux_peers import is_there
 from agentkeys_daemon.peers import Peer, is_ours, itself, peer_of
 from tests.support.families import a_program, the_process, wait_for_end
 from tests.support.programs import read_line
@@ -109,3 +112,30 @@ def test_of_one_whose_pid_is_not_told_nothing_is_known() -> None:
     """As of a process in another namespace."""
     peer = Peer(os.getuid(), None, is_elsewhere=True)
     assert (peer.executable(), peer.parent_executable(), peer.folder()) == (None, None, None)
+
+
+class _Refusing(socket.socket):
+    """One of which the kernel does not tell what is asked."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(socket.AF_UNIX)
+        self._number = number
+
+    def getsockopt(self, *_: int) -> Any:
+        raise OSError(self._number, os.strerror(self._number))
+
+
+@pytest.mark.parametrize(
+    ("number", "is_believed"),
+    [
+        pytest.param(errno.ENOPROTOOPT, True, id="a kernel that is too old"),
+        pytest.param(errno.ENOSYS, True, id="something that plays a kernel"),
+        pytest.param(errno.EINVAL, False, id="one to which the peer is gone"),
+        pytest.param(errno.ESRCH, False, id="one to which it has ended"),
+        pytest.param(errno.ENODATA, False, id="one to which it never was"),
+    ],
+)
+def test_a_kernel_is_believed_where_it_cannot_tell(number: int, is_believed: bool) -> None:
+    """And not where it says that nobody is there."""
+    with _Refusing(number) as connection:
+        assert is_there(connection) is is_believed

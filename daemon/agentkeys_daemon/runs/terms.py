@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agentkeys.access_rules import AccessRule
 from agentkeys.config import Config, Profile
-from agentkeys.errors import ConfigError
+from agentkeys.errors import ConfigError, WrongIdentity
 from agentkeys.leases import LeaseTerms
 from agentkeys.scopes import Scope, narrow, profile_scope, tighten
 from agentkeys_daemon.profile_leases import ProfileLeases
@@ -33,9 +33,8 @@ class RunTerms:
 
     def of(self, run: Run) -> LeaseTerms:
         profile = self.profile(run)
-        now = _scope(profile, run.allow, reads_only=run.reads_only)
-        scope = tighten(run.scope, now)
-        return self._leases.terms(profile, scope=scope, run_id=run.lease_run, subject=run.subject)
+        scope = tighten(run.scope, profile_scope(profile))
+        return self._terms(profile, scope, run.lease_run, run.subject)
 
     def begin(
         self, profile: Profile, asked: AskedRun, run_id: str, *, inside: Run | None
@@ -58,8 +57,7 @@ class RunTerms:
         is_own = asked.refresh or is_narrowed or profile.own_lease
         lease_run = run_id if is_own else inside.lease_run if inside else None
         subject = inside.subject if inside else None
-        terms = self._leases.terms(profile, scope=scope, run_id=lease_run, subject=subject)
-        return terms, asked
+        return self._terms(profile, scope, lease_run, subject), asked
 
     def profile(self, run: Run) -> Profile:
         """As configured now or, while nobody can read the configuration, as it was known last."""
@@ -71,6 +69,21 @@ class RunTerms:
             raise
         profile = self._known[run.id] = config.profile(run.profile)
         return profile
+
+    def _terms(
+        self, profile: Profile, scope: Scope, lease_run: str | None, subject: str | None
+    ) -> LeaseTerms:
+        """For `subject` alone, unless a new run begins with whoever is logged in."""
+        if subject and profile.expect_subject not in (None, subject):
+            raise WrongIdentity(
+                f"the profile {profile.name} is for {profile.expect_subject} by now, but the"
+                f" program runs as {subject}",
+                hint="start the program again",
+            )
+        if subject and lease_run:
+            # Nobody shares the mint, so that it can be refused before it is made.
+            profile = replace(profile, expect_subject=subject)
+        return self._leases.terms(profile, scope=scope, run_id=lease_run, subject=subject)
 
     def release(self, run: Run) -> None:
         """It has ended."""
