@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from tests.clients.clients import Client
 from tests.support.programs import BIN
+from tests.support.python_environments import UV
 
 __all__ = ["ROOT", "command_of", "install_all", "programs_of"]
 
@@ -30,7 +31,7 @@ _PINS = HERE / "environments"
 _DRIVERS = HERE / "drivers"
 _NODE = "node"
 _NODE_FILES = ("package.json", "package-lock.json")
-_OLDEST_NODE = 20
+_OLDEST_NODE = 18
 # Installing is mostly waiting for a registry.
 _AT_ONCE = 4
 
@@ -103,7 +104,7 @@ def _install(name: str) -> None:
 
 
 def _call(argv: list[str], cwd: Path | None = None) -> None:
-    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=cwd, env=UV, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(f"{' '.join(argv)}\n{done.stdout}{done.stderr}")
 

@@ -132,7 +132,7 @@ def test_a_profile_that_becomes_somebody_else_s_leaves_the_run_without(place: Pl
         refused(program, "wrong_identity", f"the profile data is for {bobs}")
         place.log_in(BOB)
         assert place.through("POST runs").served
-        refused(program, "wrong_identity", "is logged in by now")
+        refused(program, "wrong_identity", f"the profile data is for {bobs}")
 
 
 def test_a_profile_that_is_gone_leaves_the_run_without(place: Place) -> None:
@@ -234,8 +234,8 @@ def test_a_run_that_lies_outside_of_what_is_allowed_now_gets_nothing(place: Plac
     """Rather than what it was once given."""
     with running(place.home, REFRESH, "--allow", "s3://bucket/data/:rw") as program:
         served(program)
-        change(place, allow=["s3://bucket/other/:rw", "s3://bucket/data/:ro"])
-        refused(program, "scope_refused", "s3://bucket/data/:rw lies outside")
+        change(place, allow=["s3://bucket/other/:rw"])
+        refused(program, "scope_refused", "allows something else")
         change(place, allow=["s3://bucket/:rw"])
         served(program)
 

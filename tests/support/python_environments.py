@@ -7,6 +7,7 @@ where they are first needed, in .venv-clients/ beside the sources, and kept.
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from functools import cache
@@ -17,7 +18,10 @@ from filelock import FileLock
 
 from tests.support.programs import BIN
 
-__all__ = ["AIOBOTO3", "AIOBOTOCORE", "python_with"]
+__all__ = ["AIOBOTO3", "AIOBOTOCORE", "UV", "python_with"]
+
+UV = {**os.environ, "UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
+"""For uv, which believes other authorities than the machine's own unless it is told."""
 
 AIOBOTOCORE = ("aiobotocore==3.10.0", "s3fs==2026.9.0")
 AIOBOTO3 = ("aioboto3==15.5.0",)
@@ -43,6 +47,6 @@ def python_with(requirements: tuple[str, ...]) -> Path:
 
 def _uv(*arguments: str) -> None:
     argv = [str(BIN / "uv"), *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, env=UV, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(f"{' '.join(argv)}\n{done.stderr}")
