@@ -67,9 +67,9 @@ class LeaseCache:
         return self._holder.held_leases.get(key.digest()) if key else None
 
     def held_of_run(self, run_id: str) -> Lease | None:
-        """A run's own lease in memory, whatever terms it was minted on: the latest of several."""
-        own = [lease for lease in self._holder.held_leases.values() if lease.run_id == run_id]
-        return max(own, key=lambda lease: lease.minted_at, default=None)
+        """A run's own lease in memory, whatever terms it was minted on."""
+        held = self._holder.held_leases.values()
+        return next((lease for lease in held if lease.run_id == run_id), None)
 
     def is_used(self, terms: LeaseTerms) -> bool:
         """Whether the held lease is kept fresh, since somebody may still work with it."""

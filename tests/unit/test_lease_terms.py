@@ -157,7 +157,8 @@ def test_what_a_run_has_is_dropped_whatever_its_profile_has_become() -> None:
         longer = replace(PROFILE, duration=timedelta(hours=2))
         own = LeaseTerms(longer, STS_ENDPOINT, place.sts, run_id=RUN)
         place.move(seconds=1)
-        assert await place.cache.lease(own) is place.cache.held_of_run(RUN)
+        assert await place.cache.lease(own) is place.cache.held(own)
+        assert place.cache.held_of_run(RUN)
         await place.cache.drop_run(RUN)
         assert place.cache.held(terms(place, RUN)) is None
         assert place.cache.held(own) is None

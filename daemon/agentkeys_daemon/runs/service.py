@@ -112,11 +112,11 @@ class Runs:
 
     def held(self, run: Run) -> Lease | None:
         """Its lease in memory, None where there is none or nobody can tell."""
-        if run.has_own_lease:
-            return self._leases.held_of_run(run.id)
         with suppress(AgentkeysError):
-            return self._leases.held(self._terms.of(run))
-        return None
+            if lease := self._leases.held(self._terms.of(run)):
+                return lease
+        # Its profile may have become another one meanwhile, or nobody may know it any more.
+        return self._leases.held_of_run(run.id) if run.has_own_lease else None
 
     def restore(self, endpoint: int | None = None, runs: Iterable[Run] = ()) -> None:
         """Takes over the runs of an earlier daemon, and opens the endpoint where it was.
