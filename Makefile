@@ -3,15 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find agentkeys daemon shell -type f -not -path '*/__pycache__/*')
+# What needs more than Python and this checkout.
+OTHER_TESTS := system clients shells
 PYTEST := env -u PYTHONPATH $(BIN)/python -Im pytest
 
-.PHONY: demo test test-system test-clients lint bench bench-fleet soak clean
+.PHONY: demo test test-system test-clients test-shells lint bench bench-fleet soak clean
 
 demo: $(VENV)/installed
 	$(BIN)/agentkeys demo
 
 test: $(VENV)/installed
-	$(PYTEST) --cov --cov-report=term:skip-covered --ignore=tests/system --ignore=tests/clients $(PYTEST_OPTIONS)
+	$(PYTEST) --cov --cov-report=term:skip-covered $(OTHER_TESTS:%=--ignore=tests/%) $(PYTEST_OPTIONS)
 
 # Needs Debian's gnome-keyring, dbus and systemd, and root for the tests with a second user.
 test-system: $(VENV)/installed
@@ -21,6 +23,10 @@ test-system: $(VENV)/installed
 # Needs Debian's awscli, nodejs, npm, rclone, restic and s3cmd, and the registries of PyPI and npm.
 test-clients: $(VENV)/installed
 	$(PYTEST) tests/clients $(PYTEST_OPTIONS)
+
+# Needs Debian's bash-completion, fish, rclone and zsh.
+test-shells: $(VENV)/installed
+	$(PYTEST) tests/shells $(PYTEST_OPTIONS)
 
 lint: $(VENV)/installed
 	$(BIN)/pip install --quiet --group lint
