@@ -77,6 +77,7 @@ def test_settings_are_compared_as_they_were_written(user_home: Home) -> None:
 def test_a_program_under_exec_is_told_who_it_is(user_home: Home) -> None:
     """Commands inside a run mean the run's own identity."""
     done = user_home.run(
-        "agentkeys", "exec", "-p", "sandbox-bob", "--", "agentkeys", "whoami", "--json"
+        *["agentkeys", "exec", "-p", "sandbox-bob", "--keep-env", "AGENTKEYS_SOCKET"],
+        *["--", "agentkeys", "whoami", "--json"],
     )
     assert json.loads(done.stdout)["identity"] == "sandbox-bob"
