@@ -39,6 +39,7 @@ class SettlingVault:
         self._memory: MemoryVault | None = None
         self._why_memory = ""
         self._first: asyncio.Task[None] | None = None
+        self._turning: asyncio.Task[None] | None = None
 
     @property
     def kind(self) -> str:
@@ -81,6 +82,8 @@ class SettlingVault:
     async def aclose(self) -> None:
         if self._first is not None:
             self._first.cancel()
+        if self._turning is not None:
+            await self._turning
         await self._keyring.aclose()
         if self._memory is not None:
             await self._memory.aclose()
@@ -106,4 +109,6 @@ class SettlingVault:
         if self._memory is None:  # another caller may have come first
             self._memory = MemoryVault(self._earlier)
             self._why_memory = problem.message
-            await self._keyring.aclose()
+            # Whoever is cancelled meanwhile must not leave the helper half closed.
+            self._turning = asyncio.create_task(self._keyring.aclose())
+            await asyncio.shield(self._turning)
