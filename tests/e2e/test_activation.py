@@ -50,7 +50,8 @@ def test_it_leaves_the_socket_when_it_ends(user_home: Home, holder: SocketHolder
     assert ProcessId.of(holder.pids[0]) is None
     assert user_home.socket.stat().st_ino == inode
     user_home.succeed(SHIM)
-    assert holder.pids[1:] == [told_pid(user_home)]
+    told = told_pid(user_home)  # the one that was ending may have answered before
+    assert holder.pids[1:] == [told]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -61,7 +62,8 @@ def test_whatever_ends_it_the_next_request_is_answered(
     user_home.succeed(SHIM)
     os.kill(holder.pids[0], number)
     user_home.succeed(SHIM)
-    assert holder.pids[1:] == [told_pid(user_home)]
+    told = told_pid(user_home)  # the one that was ending may have answered before
+    assert holder.pids[1:] == [told]
 
 
 def test_a_restart_stays_its_holders_process(user_home: Home, holder: SocketHolder) -> None:
