@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import Clock
@@ -20,6 +21,10 @@ CLOSE_SECONDS = 5.0
 """Asks that are further apart belong to different readings."""
 LONGEST_SECONDS = 30.0
 """How long a lease is repeated after an asker could have had a newer one."""
+READING_SECONDS = 0.3
+"""Asks that are no further apart are one reading, which is not torn for a lease that is dying."""
+LEAST = timedelta(seconds=1)
+"""What has less left is not given again."""
 MOST_ASKERS = 4096
 
 
@@ -48,9 +53,9 @@ class Repeats:
     def answer(self, asker: Hashable, newest: Lease) -> Lease:
         """`newest`, or the lease that `asker` was given a moment ago and that still is as good.
 
-        That is one of the same user which is not dying. Close are asks within 5 s of each other,
-        and less and less as the time comes when the older lease has to go: that then happens in the
-        longest pause that an asker who never stops has made, rather than in the midst of a reading.
+        That is one of the same user. Close are asks within 5 s of each other, and less and less as
+        the time comes when the older lease has to go: that then happens in the longest pause that
+        an asker who never stops has made, rather than in the midst of a reading.
         """
         now = self._clock.monotonic()
         self._drop_old(now)
@@ -79,8 +84,12 @@ class Repeats:
             return False
         if given.outdated_at is None:
             given.outdated_at = now
+        is_long_since = now - given.outdated_at >= LONGEST_SECONDS
+        if is_long_since or given.lease.remaining(self._clock) < LEAST:
+            return False
         left = min(given.outdated_at + LONGEST_SECONDS - now, self._good_for(given.lease))
-        return now - given.asked_at < CLOSE_SECONDS * min(1.0, left / LONGEST_SECONDS)
+        close = CLOSE_SECONDS * min(1.0, left / LONGEST_SECONDS)
+        return now - given.asked_at < max(close, READING_SECONDS)
 
     def _good_for(self, lease: Lease) -> float:
         """Seconds until it is dying."""
