@@ -53,7 +53,8 @@ def _climb(process: ProcessId, limit: int, look: Look) -> tuple[ProcessId, ...] 
         if parent is None:
             # Another user's, and /proc mounted with hidepid: nothing above it can be seen.
             return tuple(line) if _same(look(line[-1].pid), facts) else None
-        if parent.began > facts.began:
+        # One that has ended has no children any more, and while it is let go no parent either.
+        if parent.has_ended or parent.began > facts.began:
             return None
         line.append(ProcessId(facts.parent, parent.started))
         facts = parent
