@@ -6,6 +6,7 @@ import asyncio
 import os
 from datetime import timedelta
 
+from agentkeys.config import Profile
 from agentkeys.errors import AgentkeysError, DaemonTimeout, UnknownRun
 from agentkeys.leases import Lease
 from agentkeys_daemon.peers import Peer
@@ -55,17 +56,17 @@ class RunDoor:
         profile = None
         try:
             profile = self._terms.profile(run)
-            lease = self._repeats.answer(run.id, await self._lease(run))
+            lease = self._repeats.answer(run.id, await self._lease(run, profile))
         except AgentkeysError as problem:
             self._records.refused(profile, problem, peer, run_id=run.id)
             raise
         self._records.served(profile, lease, peer, run_id=run.id)
         return lease
 
-    async def _lease(self, run: Run) -> Lease:
+    async def _lease(self, run: Run, profile: Profile) -> Lease:
         try:
             async with asyncio.timeout(COLD_SECONDS):
-                return await self._leases.lease(self._terms.of(run), patience=AT_ONCE)
+                return await self._leases.lease(self._terms.of(run, profile), patience=AT_ONCE)
         except TimeoutError:
             raise DaemonTimeout(
                 f"credentials for {run.profile} are still being minted", hint="ask again"

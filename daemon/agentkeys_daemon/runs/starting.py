@@ -87,7 +87,7 @@ class RunStarter:
             # Nobody works with what was minted for it.
             self._drop_lease(run_id)
             raise
-        self._terms.profile(run)  # known from now on, also while nobody can read the configuration
+        self._terms.remember(run, profile)
         self._records.run_started(profile, lease, peer, run_id)
         self._begun()
         return variables | given | {"AGENTKEYS_RUN": run_id, "AWS_SDK_UA_APP_ID": run_id}

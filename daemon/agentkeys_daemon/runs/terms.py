@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from agentkeys.access_rules import AccessRule
 from agentkeys.config import Config, Profile
 from agentkeys.errors import ConfigError, WrongIdentity
 from agentkeys.leases import LeaseTerms
@@ -31,8 +30,10 @@ class RunTerms:
         self._leases = leases
         self._known: dict[str, Profile] = {}
 
-    def of(self, run: Run) -> LeaseTerms:
-        profile = self.profile(run)
+    def of(self, run: Run, profile: Profile | None = None) -> LeaseTerms:
+        """`profile` is the run's own, for a caller that has just looked."""
+        if profile is None:
+            profile = self.profile(run)
         scope = tighten(run.scope, profile_scope(profile))
         return self._terms(profile, scope, run.lease_run, run.subject)
 
@@ -44,11 +45,9 @@ class RunTerms:
         Raises ScopeRefused.
         """
         is_narrowed = bool(asked.allow) or asked.reads_only
-        if not inside:
-            scope = _scope(profile, asked.allow, reads_only=asked.reads_only)
-        else:
-            outer = self.of(inside).scope
-            scope = narrow(outer, profile, allow=asked.allow, reads_only=asked.reads_only)
+        outer = self.of(inside).scope if inside else profile_scope(profile)
+        scope = narrow(outer, profile, allow=asked.allow, reads_only=asked.reads_only)
+        if inside:
             asked = replace(
                 asked,
                 allow=asked.allow or inside.allow,
@@ -67,8 +66,13 @@ class RunTerms:
             if known := self._known.get(run.id):
                 return known
             raise
-        profile = self._known[run.id] = config.profile(run.profile)
+        profile = config.profile(run.profile)
+        self.remember(run, profile)
         return profile
+
+    def remember(self, run: Run, profile: Profile) -> None:
+        """Keeps what is known, for when nobody can read the configuration."""
+        self._known[run.id] = profile
 
     def _terms(
         self, profile: Profile, scope: Scope, lease_run: str | None, subject: str | None
@@ -88,7 +92,3 @@ class RunTerms:
     def release(self, run: Run) -> None:
         """It has ended."""
         self._known.pop(run.id, None)
-
-
-def _scope(profile: Profile, allow: tuple[AccessRule, ...], *, reads_only: bool) -> Scope:
-    return narrow(profile_scope(profile), profile, allow=allow, reads_only=reads_only)
