@@ -12,6 +12,7 @@ import time
 from agentkeys.client import read_environment, request
 from agentkeys.socket_path import socket_path
 from agentkeys_shell.daemon import pass_on, profile_path
+from agentkeys_shell.short_names import short_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class _Facts:
 
     def __init__(self, profile: str, who: str, seconds: int | None, state: str) -> None:
         self.profile = _harmless(profile)
-        self.who = _short(_harmless(who))
+        self.who = short_name(_harmless(who))
         self.seconds = seconds
         self.state = _harmless(state)
 
@@ -140,8 +141,3 @@ def _unix_time(text: str) -> int | None:
 def _harmless(text: str) -> str:
     """Without what would move the cursor or turn the text around."""
     return "".join(char if char.isprintable() else "?" for char in text[:_LONGEST])
-
-
-def _short(who: str) -> str:
-    """A wallet by both of its ends, as `agentkeys status` has it."""
-    return who if len(who) <= 14 else f"{who[:6]}…{who[-4:]}"

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from agentkeys.clock import SystemClock, parse_utc
 from agentkeys_shell.durations import in_words
+from agentkeys_shell.short_names import short_name
 
 __all__ = [
     "new_console",
@@ -189,7 +190,7 @@ def _short(subject: str | None) -> str:
     """A wallet or omni as people recognise it, by both of its ends."""
     if subject is None:
         return "-"
-    return escape(subject if len(subject) <= 14 else f"{subject[:6]}…{subject[-4:]}")
+    return escape(short_name(subject))
 
 
 def _until(seconds: int | None, *, past: str, exact: bool) -> str:
