@@ -15,6 +15,11 @@ AgentkeysError
 │   ├── LoginFailed
 │   ├── BrokerUnreachable
 │   ├── BrokerRefused
+│   ├── IssuerUnreachable       an OpenID Connect issuer
+│   ├── IssuerRefused
+│   ├── IssuerInvalid           an issuer that is not what the configuration says, or broken
+│   ├── SourceAbsent            what the tokens come from is not there: it does not apply here
+│   ├── SourceFailed            it is there, and gave no token
 │   ├── TokenInvalid            not a token that any store could take
 │   ├── TokenUnconfined         a good token that would not confine its user
 │   └── WrongIdentity           a good token of somebody else than the profile is pinned to
@@ -130,6 +135,27 @@ class BrokerUnreachable(TokenError):
 
 class BrokerRefused(TokenError):
     code = "broker_refused"
+
+
+class IssuerUnreachable(TokenError):
+    code = "issuer_unreachable"
+    retryable = True
+
+
+class IssuerRefused(TokenError):
+    code = "issuer_refused"
+
+
+class IssuerInvalid(TokenError):
+    code = "issuer_invalid"
+
+
+class SourceAbsent(TokenError):
+    code = "source_absent"
+
+
+class SourceFailed(TokenError):
+    code = "source_failed"
 
 
 class TokenInvalid(TokenError):
