@@ -18,6 +18,7 @@ from agentkeys.protocol import (
     PROTOCOL_HEADER,
     PROTOCOL_VERSION,
     SETTINGS_HEADER,
+    handed_headers,
     settings_token,
 )
 from agentkeys.socket_path import socket_path
@@ -145,7 +146,7 @@ def whole_request(
         f"content-length: {len(body)}",
         f"{SETTINGS_HEADER}: {settings_token(environ, _folder)}",
     ]
-    lines += [f"{name}: {value}" for name, value in headers]
+    lines += [f"{name}: {value}" for name, value in (*handed_headers(environ, _folder), *headers)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + body
 
 

@@ -1,4 +1,4 @@
-"""What is held for one identity: its broker session and its leases, in memory and in the vault.
+"""What is held for one identity: its session and its leases, in memory and in the vault.
 
 Memory is what requests are answered from. The vault is read once and written after every change,
 so that a restarted daemon goes on where this one stopped.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 from agentkeys.clock import Clock
 from agentkeys.errors import LoginRequired, VaultError
@@ -16,11 +17,12 @@ from agentkeys.flights import Flights
 from agentkeys.kept import Kept, decode_kept, encode_kept
 from agentkeys.leases.lease import Lease
 from agentkeys.server_times import ServerTimes
-from agentkeys.sessions import BrokerSession
+from agentkeys.sessions import Session
 from agentkeys.vault import Vault
 
-__all__ = ["Keeper"]
+__all__ = ["HeldSessions", "Keeper"]
 
+S = TypeVar("S", bound=Session)
 
 WRITE_AGAIN = 10.0
 """Seconds before a write that failed is tried again, when somebody asks for something."""
@@ -36,15 +38,15 @@ class Keeper:
     def __init__(
         self, *, identity: str, account: str, vault: Vault, clock: Clock, times: ServerTimes
     ) -> None:
-        """`times` knows the brokers' clocks, which decide when a session is over."""
+        """`times` knows the clocks of servers, which decide when a session of theirs is over."""
         self.identity = identity
         self.trouble: VaultError | None = None
         self._account = account
         self._vault = vault
         self._clock = clock
         self._times = times
-        self._session: BrokerSession | None = None
-        self._refused: BrokerSession | None = None
+        self._session: Session | None = None
+        self._refused: Session | None = None
         self._leases: dict[str, Lease] = {}
         self._loaded = False
         self._loading: Flights[str, None] = Flights()
@@ -53,7 +55,7 @@ class Keeper:
         self._write_again_at = 0.0
 
     @property
-    def held_session(self) -> BrokerSession | None:
+    def held_session(self) -> Session | None:
         """The session in memory, over or not, without asking the vault."""
         return self._session
 
@@ -69,7 +71,7 @@ class Keeper:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the broker has said no to the held session."""
+        """Whether whoever gave the held session has said no to it."""
         return self._session is not None and self._session is self._refused
 
     async def load(self) -> None:
@@ -80,37 +82,43 @@ class Keeper:
             # Once for all who wait: a vault that hangs must not hang for each in turn.
             await asyncio.shield(self._loading.join(self._account, self._read))
 
-    async def last_session(self) -> BrokerSession:
+    async def last_session(self) -> Session:
         """The session, over or not; raises LoginRequired, VaultError."""
         await self.load()
         if self._session is None:
-            raise self._login_required(f"nobody is logged in as {self.identity}")
+            raise self.login_required(f"nobody is logged in as {self.identity}")
         return self._session
 
-    async def session(self) -> BrokerSession:
+    async def session(self) -> Session:
         """A session to mint with; raises LoginRequired, VaultError.
 
-        By our own clock alone, which may be wrong, none counts as over: until the broker has told
-        what time it has, it decides.
+        By our own clock alone, which may be wrong, none counts as over: until the server that it is
+        of has told what time it has, it decides.
         """
         session = await self.last_session()
         is_sure = self.is_refused or self._times.skew(session.url) is not None
         if is_sure and self.is_over(session):
-            raise self._login_required(f"the session of {self.identity} has expired")
+            raise self.login_required(f"the session of {self.identity} has expired")
         if self.is_refused:
-            raise self._login_required(f"the broker no longer accepts {self.identity}'s session")
+            raise self.login_required(
+                f"{_giver(session)} no longer accepts {self.identity}'s session"
+            )
         return session
 
-    def is_over(self, session: BrokerSession) -> bool:
-        """Whether it has expired by its broker's clock, as far as that is known."""
+    def of(self, kind: type[S]) -> HeldSessions[S]:
+        """The session for those who know one kind alone."""
+        return HeldSessions(self, kind)
+
+    def is_over(self, session: Session) -> bool:
+        """Whether it has expired by its server's clock, as far as that is known."""
         return session.is_over(self._times.now(session.url))
 
-    def refuse_session(self, session: BrokerSession) -> None:
-        """Remembers that the broker no longer takes `session`; it stays kept, unused."""
+    def refuse_session(self, session: Session) -> None:
+        """Remembers that nobody takes `session` any more; it stays kept, unused."""
         if session is self._session:
             self._refused = session
 
-    async def keep_session(self, session: BrokerSession) -> None:
+    async def keep_session(self, session: Session) -> None:
         """Replaces the session; leases of another user go with the old one.
 
         Returns when it is written; where the vault fails, `trouble` says so.
@@ -197,5 +205,46 @@ class Keeper:
             # Forgotten while this write waited: no empty entry is left behind.
             await self._vault.delete(self._account)
 
-    def _login_required(self, message: str) -> LoginRequired:
+    def login_required(self, message: str) -> LoginRequired:
+        """The error to raise where somebody has to log in."""
         return LoginRequired(message, hint=f"run: agentkeys login {self.identity}")
+
+
+class HeldSessions(Generic[S]):
+    """A keeper's session as far as it is of one kind; one of another kind counts as none.
+
+    The configuration may have given the identity another source since somebody logged in.
+    """
+
+    def __init__(self, keeper: Keeper, kind: type[S]) -> None:
+        self._keeper = keeper
+        self._kind = kind
+
+    @property
+    def held_session(self) -> S | None:
+        session = self._keeper.held_session
+        return session if isinstance(session, self._kind) else None
+
+    async def session(self) -> S:
+        """Raises LoginRequired, VaultError."""
+        return self._checked(await self._keeper.session())
+
+    async def last_session(self) -> S:
+        """Raises LoginRequired, VaultError."""
+        return self._checked(await self._keeper.last_session())
+
+    def refuse_session(self, session: S) -> None:
+        self._keeper.refuse_session(session)
+
+    async def keep_session(self, session: S) -> None:
+        await self._keeper.keep_session(session)
+
+    def _checked(self, session: Session) -> S:
+        if isinstance(session, self._kind):
+            return session
+        name = self._keeper.identity
+        raise self._keeper.login_required(f"the login of {name} is from before its source changed")
+
+
+def _giver(session: Session) -> str:
+    return "the broker" if session.kind == "broker" else session.url or "nobody"

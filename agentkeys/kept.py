@@ -1,7 +1,7 @@
 """The vault entry of one identity: one JSON document, version 1, secrets and all.
 
 {"version": 1,
- "session": {"url": …, "jwt": …} or null,
+ "session": {"kind": "broker", "url": …, "jwt": …} or what another kind is made of, or null,
  "leases": {DIGEST: {"access_key_id": …, "secret_access_key": …, "session_token": …,
                      "expires_at": …, "minted_at": …, "refresh_at": …, "skew_seconds": …,
                      "role_session_name": …, "subject": …, "claims": {…}, "sts_request_id": …,
@@ -21,7 +21,7 @@ from agentkeys.errors import LoginFailed
 from agentkeys.leases.lease import Lease
 from agentkeys.models import TemporaryCredentials
 from agentkeys.secret import Secret
-from agentkeys.sessions import BrokerSession, parse_broker_session
+from agentkeys.sessions import SESSION_KINDS, Session
 
 __all__ = ["Kept", "decode_kept", "encode_kept"]
 
@@ -30,7 +30,7 @@ __all__ = ["Kept", "decode_kept", "encode_kept"]
 class Kept:
     """What a vault entry holds; leases by the digest of their key."""
 
-    session: BrokerSession | None
+    session: Session | None
     leases: Mapping[str, Lease]
 
 
@@ -38,7 +38,7 @@ def encode_kept(kept: Kept) -> Secret:
     session = kept.session
     document = {
         "version": 1,
-        "session": session and {"url": session.url, "jwt": session.jwt.reveal()},
+        "session": session and {"kind": session.kind, **session.to_document()},
         "leases": {digest: _encode_lease(lease) for digest, lease in kept.leases.items()},
     }
     return Secret(json.dumps(document))
@@ -61,12 +61,14 @@ def _document(blob: Secret | None) -> dict[str, Any]:
     return document if isinstance(document, dict) and document.get("version") == 1 else {}
 
 
-def _session(value: object) -> BrokerSession | None:
+def _session(value: object) -> Session | None:
     if not isinstance(value, dict):
         return None
+    # Entries of the first versions knew brokers alone.
+    kind = SESSION_KINDS.get(str(value.get("kind", "broker")))
     try:
-        return parse_broker_session(Secret(str(value["jwt"])), url=str(value["url"]))
-    except (KeyError, LoginFailed):
+        return kind.from_document(value) if kind else None
+    except (KeyError, TypeError, ValueError, LoginFailed):
         return None
 
 

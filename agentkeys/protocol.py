@@ -16,7 +16,9 @@
     GET    /v1/runs                           the programs that run with credentials
     DELETE /v1/runs/ID                        take a program's credentials away
     GET    /v1/identities/NAME                who is logged in
-    PUT    /v1/identities/NAME/session        keep a broker session
+    GET    /v1/identities/NAME/status         the part of the status that concerns it
+    PUT    /v1/identities/NAME/session        keep a login: {"session_jwt", "url", "device"} of a
+                                              broker, {"oidc"} of an issuer
     DELETE /v1/identities/NAME/session        forget it and its leases
     POST   /v1/restart                        begin anew in {"environment"}; sockets and runs stay
     POST   /v1/shutdown                       end the daemon, with {"force"} also while programs run
@@ -37,6 +39,10 @@ PROTOCOL_VERSION = 1
 PROTOCOL_HEADER = "agentkeys-protocol"
 SETTINGS_HEADER = "agentkeys-settings"
 REGION_HEADER = "agentkeys-region"
+TOKEN_FILE_HEADER = "agentkeys-token-file"  # noqa: S105 - a header's name
+"""The client's AWS_WEB_IDENTITY_TOKEN_FILE, for identities that take their tokens from there."""
+GITHUB_HEADER = "agentkeys-github"
+"""What a job of GitHub Actions fetches tokens with: URL and bearer, both percent-encoded."""
 TERMINAL_HEADER = "agentkeys-terminal"
 """Sent where a person reads standard error, with any value."""
 NOTICE_HEADER = "agentkeys-notice"
@@ -77,6 +83,28 @@ def region_header(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """The client's AWS_REGION, which counts where the configuration names none."""
     region = environ.get("AWS_REGION")
     return ((REGION_HEADER, quote(region[:64])),) if region else ()
+
+
+def handed_headers(environ: Mapping[str, str], cwd: Callable[[], str]) -> list[tuple[str, str]]:
+    """What a client's environment has to fetch tokens with, for the daemon, which has none of it.
+
+    Source: AWS's and GitHub's documentation of these variables.
+    """
+    headers = []
+    file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+    if file and len(file) <= _LONGEST_PATH:
+        headers.append(
+            (TOKEN_FILE_HEADER, quote(file if file.startswith("/") else f"{cwd()}/{file}"))
+        )
+    url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
+    bearer = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    if url and bearer and len(url) + len(bearer) <= _LONGEST_BEARER:
+        headers.append((GITHUB_HEADER, f"{quote(url)} {quote(bearer)}"))
+    return headers
+
+
+_LONGEST_PATH = 4096
+_LONGEST_BEARER = 8192
 
 
 def settings_of(environ: Mapping[str, str], cwd: Callable[[], str]) -> dict[str, str]:

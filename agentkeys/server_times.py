@@ -44,15 +44,15 @@ class ServerTimes:
         if skew is not None and abs(skew) < ABSURD:
             self._told[_origin(url)] = _Told(skew, self._set_to())
 
-    def skew(self, url: str) -> timedelta | None:
-        """None where the server has not told yet."""
-        told = self._told.get(_origin(url))
-        if told is None:
+    def skew(self, url: str | None) -> timedelta | None:
+        """None where the server has not told yet, or where there is none."""
+        told = url and self._told.get(_origin(url))
+        if not told:
             return None
         skew = told.skew - (self._set_to() - told.set_to)
         return skew if abs(skew) >= NOISE else timedelta(0)
 
-    def now(self, url: str) -> datetime:
+    def now(self, url: str | None) -> datetime:
         """The time there, as far as it is known."""
         return self._clock.now() + (self.skew(url) or timedelta(0))
 

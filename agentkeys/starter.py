@@ -44,7 +44,7 @@ def daemon_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if name in _KEPT or name.startswith(("XDG_", "LC_"))
+        if name in _KEPT or name.startswith(("XDG_", "LC_", "AGENTKEYS_CLIENT_SECRET"))
     }
 
 

@@ -7,23 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from agentkeys.config.identities import parse_identity
 from agentkeys.config.profiles import parse_profile
+from agentkeys.config.stores import parse_stores
 from agentkeys.config.tables import Table
-from agentkeys.config.values import (
-    BrokerIdentity,
-    Config,
-    Identity,
-    Profile,
-    SandboxIdentity,
-    Store,
-)
+from agentkeys.config.values import Config, Profile
 from agentkeys.errors import ConfigError
-from agentkeys.stores import AWS, parse_store_kind
 
 __all__ = ["parse_config"]
-
-DEFAULT_AUDIENCE = "sts.amazonaws.com"
-BUILT_IN = Store("aws", AWS, sts_endpoint=None, s3_endpoint=None, region=None)
 
 
 def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Config:
@@ -38,11 +29,8 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
         ) from None
     top = Table(values, file=file)
     top.only("default_profile", "idle_exit", "identities", "stores", "profiles")
-    identities = {name: _identity(name, t) for name, t in top.tables("identities").items()}
-    own_stores = top.tables("stores")
-    if BUILT_IN.name in own_stores:
-        raise top.refuse("stores.aws", "is built in", "give your own store another name")
-    stores = {BUILT_IN.name: BUILT_IN} | {name: _store(name, t) for name, t in own_stores.items()}
+    identities = {name: parse_identity(name, t) for name, t in top.tables("identities").items()}
+    stores = parse_stores(top)
     profiles = {
         name: parse_profile(name, t, identities, stores)
         for name, t in top.tables("profiles").items()
@@ -54,6 +42,7 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
         identities=MappingProxyType(identities),
         profiles=MappingProxyType(profiles),
         idle_exit=top.duration("idle_exit"),
+        stores=MappingProxyType(stores),
     )
 
 
@@ -64,41 +53,6 @@ def _default_profile(top: Table, profiles: Mapping[str, Profile]) -> str | None:
     if name not in profiles:
         raise top.refuse_unknown("default_profile", name, "profiles", profiles)
     return name
-
-
-def _identity(name: str, table: Table) -> Identity:
-    source = table.required("source")
-    if source == "broker":
-        table.only("source", "url", "audience", "signer_url")
-        return BrokerIdentity(name, _required_url(table), _audience(table), table.url("signer_url"))
-    if source == "sandbox":
-        table.only("source", "url", "email")
-        url = _required_url(table)
-        return SandboxIdentity(name, url, DEFAULT_AUDIENCE, url, table.required("email"))
-    raise table.refuse("source", f"is not a token source: {source!r}", 'write source = "broker"')
-
-
-def _required_url(table: Table) -> str:
-    table.required("url")
-    url = table.url("url")
-    assert url is not None  # noqa: S101 - required() has just found it
-    return url
-
-
-def _audience(table: Table) -> str:
-    return table.string("audience") or DEFAULT_AUDIENCE
-
-
-def _store(name: str, table: Table) -> Store:
-    table.only("kind", "sts_endpoint", "s3_endpoint", "region")
-    try:
-        kind = parse_store_kind(table.required("kind"))
-    except ConfigError as problem:
-        raise table.refuse("kind", f"is wrong: {problem.message}", problem.hint) from None
-    sts_endpoint = table.url("sts_endpoint")
-    if sts_endpoint is None and kind.needs_endpoint:
-        raise table.refuse("sts_endpoint", "is missing", f"a {kind.name} store needs its own")
-    return Store(name, kind, sts_endpoint, table.url("s3_endpoint"), table.region("region"))
 
 
 def _lower_first(text: str) -> str:

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
+from agentkeys.config.identities import BrokerIdentity, Identity
 from agentkeys.config.narrowing import read_allow, read_policy, read_policy_arns
 from agentkeys.config.tables import Table
-from agentkeys.config.values import Identity, Profile, Store
+from agentkeys.config.values import Profile, Store
 from agentkeys.errors import ConfigError
 from agentkeys.models import Confinement, RoleArn
 from agentkeys.prefix import check_prefix
-from agentkeys.stores import sts_endpoint
 
 __all__ = ["DEFAULT_PREFIX", "parse_profile"]
 
@@ -43,7 +43,7 @@ def parse_profile(
         region=_sts_region(table, store),
         duration=_duration(table, store),
         bucket=table.string("bucket"),
-        prefix=_prefix(table),
+        prefix=_prefix(table, identity),
         confine=_confine(table, store),
         expect_wallet=_wallet(table),
         expect_subject=table.string("expect_subject"),
@@ -91,8 +91,8 @@ def _sts_region(table: Table, store: Store) -> str | None:
     """The profile's or the store's; where it decides which STS is asked, there has to be one."""
     region = table.region("region") or store.region
     try:
-        if region and store.sts_endpoint is None:
-            sts_endpoint(store.kind, region)
+        if region:
+            store.sts_url(region)
     except ConfigError as problem:
         raise table.refuse("region", f"is wrong: {problem.message}", problem.hint) from None
     return region
@@ -107,10 +107,13 @@ def _wallet(table: Table) -> str | None:
     return wallet and wallet.lower()
 
 
-def _prefix(table: Table) -> str:
-    prefix = table.string("prefix") or DEFAULT_PREFIX
+def _prefix(table: Table, identity: Identity) -> str | None:
+    """None where nobody has said: only a broker's tokens are known to carry a wallet."""
+    default = DEFAULT_PREFIX if isinstance(identity, BrokerIdentity) else None
+    prefix = table.string("prefix") or default
     try:
-        check_prefix(prefix)
+        if prefix:
+            check_prefix(prefix)
     except ConfigError as problem:
         raise table.refuse("prefix", f"is wrong: {problem.message}", problem.hint) from None
     return prefix

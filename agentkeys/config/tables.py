@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -118,6 +119,48 @@ class Table:
             raise self.refuse(key, "is missing", f'add {key} = "…"')
         return value
 
+    def choice(self, key: str, choices: Collection[str]) -> str | None:
+        """One of `choices`, or None where the key is absent."""
+        value = self.string(key)
+        if value is not None and value not in choices:
+            raise self.refuse_choice(key, value, choices)
+        return value
+
+    def refuse_choice(self, key: str, value: str, choices: Collection[str]) -> ConfigError:
+        """The error to raise where `value` is none of `choices`."""
+        guess = nearest(value, choices)
+        hint = f'did you mean "{guess}"?' if guess else f"write one of: {', '.join(choices)}"
+        return self.refuse(key, f"cannot be {value!r}", hint)
+
+    def path(self, key: str) -> Path | None:
+        """An absolute path, `~` at its beginning being the home, or None where it is absent."""
+        value = self.string(key)
+        if value is None:
+            return None
+        try:
+            path = Path(value).expanduser()
+        except RuntimeError:
+            path = Path(value)
+        if not path.is_absolute():
+            raise self.refuse(key, f"is not an absolute path: {value!r}", "begin it with / or ~/")
+        return path
+
+    def port(self, key: str) -> int | None:
+        """A port that needs no privilege, or None where the key is absent."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 1024 <= value <= 65535:
+            raise self.refuse(key, "is not a port", f"write {key} = 8400, from 1024 to 65535")
+        return value
+
+    def boolean(self, key: str) -> bool:
+        """False where the key is absent."""
+        value = self._values.get(key, False)
+        if not isinstance(value, bool):
+            raise self.refuse(key, f"is {_kind(value)}, not true or false", f"write {key} = true")
+        return value
+
     def duration(self, key: str) -> timedelta | None:
         value = self.string(key)
         try:
@@ -150,6 +193,13 @@ class Table:
                 "use https://, since tokens and keys travel there",
             )
         return value.rstrip("/")
+
+    def required_url(self, key: str) -> str:
+        """A base URL that must be there."""
+        self.required(key)
+        url = self.url(key)
+        assert url is not None  # noqa: S101 - required() has just found it
+        return url
 
     def tables(self, key: str) -> dict[str, Table]:
         """The named tables below `key`, such as every `[profiles.NAME]`."""

@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from agentkeys.access_rules import AccessRule
+from agentkeys.config.identities import Identity
 from agentkeys.config.tables import nearest
 from agentkeys.errors import UnknownIdentity, UnknownProfile
 from agentkeys.models import Confinement, RoleArn
-from agentkeys.stores import StoreKind
+from agentkeys.stores import StoreKind, sts_endpoint
 
-__all__ = ["BrokerIdentity", "Config", "Identity", "Profile", "SandboxIdentity", "Store"]
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerIdentity:
-    """Somebody who logs in at an agentKeys broker."""
-
-    name: str
-    url: str
-    audience: str
-    """The `aud` that the broker's tokens must carry."""
-    signer_url: str | None
-    """Where the broker keeps managed wallets; None when people sign with a wallet of their own."""
-
-    source = "broker"
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxIdentity(BrokerIdentity):
-    """The made-up user of a local sandbox, who logs in by itself."""
-
-    email: str
-
-    source = "sandbox"
-
-
-Identity = BrokerIdentity | SandboxIdentity
+__all__ = ["Config", "Profile", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +27,17 @@ class Store:
     sts_endpoint: str | None
     s3_endpoint: str | None
     region: str | None
+    fips: bool = False
+    dual_stack: bool = False
+    checksums: str | None = None
+    """When AWS SDKs send and check checksums, `when_supported` or `when_required`; None leaves it to
+    them."""
+
+    def sts_url(self, region: str) -> str:
+        """Where its STS is, for a profile in `region`; raises ConfigError for what is no region."""
+        return self.sts_endpoint or sts_endpoint(
+            self.kind, region, fips=self.fips, dual_stack=self.dual_stack
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +80,7 @@ class Config:
     profiles: Mapping[str, Profile]
     idle_exit: timedelta | None = None
     """How long a daemon that nobody asks stays; None is for ever."""
+    stores: Mapping[str, Store] = field(default_factory=lambda: MappingProxyType({}))
 
     def profile(self, name: str | None) -> Profile:
         """The named profile, or the default one; raises UnknownProfile."""

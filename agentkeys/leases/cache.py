@@ -32,7 +32,7 @@ class LeaseCache:
         self,
         *,
         source: TokenSource,
-        source_url: str,
+        origin: str,
         minter: Minter,
         holder: LeaseHolder,
         failures: FailureMemory,
@@ -43,7 +43,7 @@ class LeaseCache:
         """`report` hears of every mint, done or failed; it must not raise."""
         self._patience = patience
         self._source = source
-        self._source_url = source_url
+        self._origin = origin
         self._holder = holder
         self._clock = clock
         self._uses = Uses(clock=clock)
@@ -169,7 +169,7 @@ class LeaseCache:
         profile = terms.profile
         return LeaseKey(
             identity=profile.identity.name,
-            source_url=self._source_url,
+            origin=self._origin,
             subject=subject,
             store=profile.store.kind.name,
             sts_endpoint=terms.sts_endpoint,

@@ -31,13 +31,14 @@ class LeaseKey:
     """
 
     identity: str
-    source_url: str
+    origin: str
+    """Of the identity: its source, and how that is configured."""
     subject: str
     store: str
     sts_endpoint: str
     role_arn: str | None
     duration_seconds: int
-    audience: str
+    audience: str | None
     confine: str
     policy: str | None = None
     run_id: str | None = None

@@ -27,6 +27,7 @@ from agentkeys.leases.skew import believed_skew
 from agentkeys.leases.terms import LeaseTerms
 from agentkeys.models import AssumedRole, WebIdentityToken
 from agentkeys.scopes import policy_hash
+from agentkeys.stores import check_token_form
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
@@ -118,12 +119,14 @@ class Minter:
         self, profile: Profile, source: TokenSource, subject: str, end: float
     ) -> WebIdentityToken:
         token = await self._patiently(lambda: source.fetch_token(subject), end)
-        if profile.identity.audience not in token.audiences:
+        if profile.identity.audience not in (None, *token.audiences):
             raise TokenUnconfined(
                 f"the token is for {', '.join(token.audiences)},"
                 f" not for {profile.identity.audience}",
                 hint="set the identity's audience to what the issuer gives and the store takes",
             )
+        store = profile.store.kind
+        check_token_form(store, algorithm=token.algorithm, key_id=token.key_id)
         check_confined(token, profile.confine)
         check_expected(profile, token.subject, token.claims.get(WALLET_CLAIM))
         return token

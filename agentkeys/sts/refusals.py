@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from agentkeys.errors import StsBusy, StsError, StsRefused, StsTokenRefused
 from agentkeys.quoting import quotable
-from agentkeys.secret import Secret
 from agentkeys.stores import StoreKind
 from agentkeys.sts.cases import Case, case_of
 from agentkeys.sts.request import AssumeRoleRequest, spell_range
@@ -19,7 +18,8 @@ class Audiences:
     """Who a token is for, and who the store takes tokens for: both belong in the hint."""
 
     of_token: tuple[str, ...]
-    expected: str
+    expected: str | None
+    """None where the configuration does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,17 @@ def refused(
     refusal: Refusal,
     *,
     store: StoreKind,
-    request: AssumeRoleRequest,
+    request: AssumeRoleRequest | None,
     audiences: Audiences | None = None,
 ) -> StsError:
     """StsTokenRefused: a new token may help, once. StsBusy: come back later. StsRefused: stop."""
     case = case_of(store, refusal.status, refusal.code, refusal.message)
     kind = _KINDS.get(case, StsRefused)
-    role = request.role_arn or "a role"
+    role = (request and request.role_arn) or "a role"
     words = f"cannot assume {role} now" if kind is StsBusy else f"refused to assume {role}"
     return kind(
         f"STS {words} ({refusal.code})",
-        hint=_hint(case, store, request, audiences) + _said(refusal.message, request.token),
+        hint=_hint(case, store, request, audiences) + _said(refusal.message, request),
         sts_code=refusal.code,
         request_id=refusal.request_id,
         retry_after=refusal.retry_after,
@@ -89,7 +89,7 @@ _HINTS = {
 
 
 def _hint(
-    case: Case, store: StoreKind, request: AssumeRoleRequest, audiences: Audiences | None
+    case: Case, store: StoreKind, request: AssumeRoleRequest | None, audiences: Audiences | None
 ) -> str:
     return _HINTS[case].format(
         store=store.title,
@@ -99,8 +99,8 @@ def _hint(
     )
 
 
-def _trust(store: StoreKind, request: AssumeRoleRequest) -> str:
-    if request.role_arn is None:
+def _trust(store: StoreKind, request: AssumeRoleRequest | None) -> str:
+    if request and request.role_arn is None:
         return "the policies that the token's claims name exist"
     # A token that carries tags needs a permission of its own, and its lack looks the same.
     tags = " and sts:TagSession" if store.default_confine.kind == "tags" else ""
@@ -114,11 +114,14 @@ def _both(audiences: Audiences | None) -> str:
     if audiences is None:
         return ""
     of_token = ", ".join(f'"{audience}"' for audience in audiences.of_token)
-    return f'; the token is for {of_token}, expected is "{audiences.expected}"'
+    expected = f', expected is "{audiences.expected}"' if audiences.expected else ""
+    return f"; the token is for {of_token}{expected}"
 
 
-def _said(message: str, token: Secret) -> str:
+def _said(message: str, request: AssumeRoleRequest | None) -> str:
     """The store's own words, where they can be shown."""
-    parts = [part for part in token.reveal().split(".") if len(part) >= 8]
+    # Of a token that is not at hand, header and payload are recognised all the same.
+    token = request.token.reveal() if request else ""
+    parts = [part for part in token.split(".") if len(part) >= 8]
     line = quotable(message, secrets=parts)
     return f'; the store said "{line}"' if line else ""

@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agentkeys.audit import Ledger
-from agentkeys.broker import BrokerClient
 from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Identity, Profile
 from agentkeys.documents import credential_variables
-from agentkeys.errors import AgentkeysError, LoginFailed, VaultError
+from agentkeys.errors import AgentkeysError, VaultError
 from agentkeys.leases import Lease, LeaseTerms
 from agentkeys.paths import Paths
 from agentkeys.secret import Secret
 from agentkeys.server_times import ServerTimes
-from agentkeys.sessions import BrokerSession, parse_broker_session
 from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.identities import Identities, LiveIdentity
+from agentkeys_daemon.logins import Logins
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.peers import Peer, itself
 from agentkeys_daemon.profile_leases import ProfileLeases
@@ -32,6 +31,7 @@ from agentkeys_daemon.repeating import Repeats
 from agentkeys_daemon.runs.files import RunFiles
 from agentkeys_daemon.runs.run import Run
 from agentkeys_daemon.runs.service import Runs
+from agentkeys_daemon.token_sources import TokenSources
 from agentkeys_daemon.watches import ProcessWatch
 
 __all__ = ["App", "LastError", "LeftBehind"]
@@ -71,7 +71,9 @@ class App:
         clock: Clock,
         paths: Paths,
         watch: ProcessWatch,
+        environ: Mapping[str, str],
     ) -> None:
+        """`environ` is where client secrets may be."""
         self.clock = clock
         self.opened = opened
         self.last_errors: dict[str, LastError] = {}
@@ -85,15 +87,28 @@ class App:
         self._repeats = Repeats(clock=clock)
         self.identities = Identities(
             vault=opened.vault,
-            transport=transport,
+            times=transport.times,
             clock=clock,
             state=paths.state,
             report=self._minted,
-            logged_in=lambda name, session: self.records.logged("login", name, session, itself()),
+            sources=TokenSources(
+                transport=transport,
+                clock=clock,
+                environ=environ,
+                logged_in=lambda name, session: self.records.logged(
+                    "login", name, session, itself()
+                ),
+            ),
         )
         self.leases = ProfileLeases(identities=self.identities, transport=transport, clock=clock)
         self.records = Recorder(
             ledger=ledger, session_of=lambda identity: self.identities.keeper(identity).held_session
+        )
+        self.logins = Logins(
+            identities=self.identities,
+            transport=transport,
+            records=self.records,
+            changed=self._became_another,
         )
         self.runs = Runs(
             files=RunFiles(paths.runs),
@@ -187,46 +202,6 @@ class App:
         gone = {live.identity.name: live.identity for live in self.identities.live}
         return await self._forget_each({**gone, **config.identities}.values(), peer)
 
-    async def identify(self, identity: Identity) -> None:
-        """Returns when it is known who is logged in; raises LoginRequired when nobody is."""
-        await self.identities.of(identity).source.subject()
-
-    async def log_in(self, identity: Identity, jwt: Secret, url: str, peer: Peer) -> BrokerSession:
-        """Keeps a session that its owner has logged in for, at the broker `url`."""
-        if url != identity.url:
-            # The configuration has changed during the login: no broker is shown another's session.
-            raise LoginFailed(
-                f"that session is for {url}, and {identity.name} is now at {identity.url}",
-                hint=f"run: agentkeys login {identity.name}",
-            )
-        session = parse_broker_session(jwt, url=url)
-        await self._check_alive(session)
-        keeper = self.identities.keeper(identity)
-        await keeper.keep_session(session)
-        self._start_over([self.identities.of(identity)])
-        self._forget_errors(identity)
-        self.records.logged("login", identity.name, session, peer)
-        return session
-
-    async def log_out(self, identity: Identity, peer: Peer) -> datetime | None:
-        """Forgets session and leases; returns until when what was handed out lives on."""
-        keeper = self.identities.keeper(identity)
-        live = self.identities.of(identity)
-        with suppress(VaultError):
-            # What an earlier daemon has handed out lives on as well.
-            await keeper.load()
-        until = live.leases.handed_out_until()
-        session = keeper.held_session
-        self._start_over([live])
-        try:
-            await keeper.forget_session()
-        except VaultError as problem:
-            problem.hint = f"{problem.hint}; until it answers, it still keeps the session"
-            raise
-        self._forget_errors(identity)
-        self.records.logged("logout", identity.name, session, peer)
-        return until
-
     async def aclose(self) -> LeftBehind:
         """Writes what is still to be written and ends helpers and connections."""
         endpoint = await self.runs.aclose()
@@ -270,19 +245,15 @@ class App:
             raise failed[0]
         return max((end for end in ends if end), default=None)
 
-    async def _check_alive(self, session: BrokerSession) -> None:
-        """Raises LoginFailed for a session that has expired, by its broker's clock."""
-        if session.is_over(self.times.now(session.url)) and self.times.skew(session.url) is None:
-            # It may be our clock that is wrong. Whatever the broker answers, it tells the time.
-            await BrokerClient(url=session.url, transport=self._transport).tell_time()
-        if session.is_over(self.times.now(session.url)):
-            raise LoginFailed("that session has already expired", hint="log in again")
-
     def _start_over(self, identities: Iterable[LiveIdentity]) -> None:
         self._repeats.clear()
         for live in identities:
             live.leases.start_over()
         self.changed.set()
+
+    def _became_another(self, live: LiveIdentity) -> None:
+        self._start_over([live])
+        self._forget_errors(live.identity)
 
     def _minted(self, terms: LeaseTerms, outcome: Lease | AgentkeysError) -> None:
         profile = terms.profile

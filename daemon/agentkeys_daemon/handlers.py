@@ -22,7 +22,6 @@ from agentkeys.errors import (
 from agentkeys.protocol import (
     DEFAULT,
     NOTICE_HEADER,
-    OF_PROFILE,
     REGION_HEADER,
     SETTINGS,
     SETTINGS_HEADER,
@@ -30,9 +29,9 @@ from agentkeys.protocol import (
     quote,
     settings_token,
 )
-from agentkeys.secret import Secret
 from agentkeys.starter import daemon_environment
 from agentkeys_daemon.app import App
+from agentkeys_daemon.handed_over import handed_over
 from agentkeys_daemon.http import (
     HttpAnswer,
     HttpRequest,
@@ -42,6 +41,7 @@ from agentkeys_daemon.http import (
     json_answer,
     read_request,
 )
+from agentkeys_daemon.identity_handlers import IdentityHandlers
 from agentkeys_daemon.notices import ToldOnce, short_session
 from agentkeys_daemon.prompt import prompt_line
 from agentkeys_daemon.refusals import refusal
@@ -81,6 +81,7 @@ class Handlers:
         self._stop = stop
         self._restart_as = restart
         self._told = ToldOnce()
+        self._identities = IdentityHandlers(app=app, view=view)
         self._serving = (self._credentials, self._environment, self._begin_run)
         self._plain: dict[tuple[str, ...], Handler] = {
             ("GET", "health"): self._health,
@@ -100,9 +101,10 @@ class Handlers:
             ("POST", "profiles", "refresh"): self._refresh,
             ("DELETE", "profiles", "leases"): self._forget,
             ("DELETE", "runs"): self._forget_run,
-            ("GET", "identities"): self._whoami,
-            ("PUT", "identities", "session"): self._log_in,
-            ("DELETE", "identities", "session"): self._log_out,
+            ("GET", "identities"): self._identities.whoami,
+            ("GET", "identities", "status"): self._identities.status,
+            ("PUT", "identities", "session"): self._identities.log_in,
+            ("DELETE", "identities", "session"): self._identities.log_out,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,6 +139,8 @@ class Handlers:
                 request = replace(request, inside=inside.run)
             if name:
                 self._check_settings(request)
+                if not inside:
+                    await self._take_over(request, route, name)
             return await handler(request, name)
         except AgentkeysError as problem:
             if isinstance(problem, InsideRun) or handler in self._serving:
@@ -147,7 +151,7 @@ class Handlers:
 
     def _meant(self, route: tuple[str, ...], name: str, run: Run | None) -> str:
         """The profile that is meant; for an identity, that of a run which has this identity."""
-        if route[1] == "identities" and run and self._is_own(self._identity(name), run):
+        if route[1] == "identities" and run and self._is_own(self._identities.identity(name), run):
             return run.profile
         if route[1] == "profiles" and name == DEFAULT:
             return self._app.config.profile(None).name
@@ -168,6 +172,17 @@ class Handlers:
             f"the daemon was started with another {' and '.join(differing) or 'set of them'}",
             hint="run: agentkeys daemon restart",
         )
+
+    async def _take_over(self, request: HttpRequest, route: tuple[str, ...], name: str) -> None:
+        """What the client's environment has to fetch tokens with, where they are needed."""
+        if route[1] not in ("profiles", "identities"):
+            return
+        for session in handed_over(request.headers):
+            is_profile = route[1] == "profiles"
+            identity = (
+                self._profile(name).identity if is_profile else self._identities.identity(name)
+            )
+            await self._app.logins.take_over(identity, session, request.peer)
 
     async def _health(self, request: HttpRequest, name: str) -> HttpAnswer:
         return json_answer(self._view.health())
@@ -269,36 +284,6 @@ class Handlers:
         until = await self._app.forget(None, request.peer)
         return _forgotten(list(self._app.config.profiles), until)
 
-    async def _whoami(self, request: HttpRequest, name: str) -> HttpAnswer:
-        identity = self._identity(name)
-        await self._app.identify(identity)
-        return json_answer(self._view.whoami(identity, self._profile_of(identity)))
-
-    async def _log_in(self, request: HttpRequest, name: str) -> HttpAnswer:
-        identity = self._identity(name)
-        document = request.json()
-        jwt, url = document.get("session_jwt"), document.get("url")
-        if not isinstance(jwt, str) or not isinstance(url, str):
-            raise ProtocolError(
-                "the request holds no session_jwt and url", hint="send both as strings"
-            )
-        await self._app.log_in(identity, Secret(jwt), url, request.peer)
-        person = self._view.whoami(identity, self._profile_of(identity))
-        keeper = self._app.identities.keeper(identity)
-        kept = self._app.opened.detail if keeper.trouble is None else keeper.trouble.message
-        return json_answer({**person, "kept": kept})
-
-    async def _log_out(self, request: HttpRequest, name: str) -> HttpAnswer:
-        identity = self._identity(name)
-        until = await self._app.log_out(identity, request.peer)
-        return json_answer(
-            {
-                "version": 1,
-                "identity": identity.name,
-                "credentials_live_until": _utc(until),
-            }
-        )
-
     def _profile(self, name: str) -> Profile:
         return self._app.config.profile(None if name == DEFAULT else name)
 
@@ -307,19 +292,6 @@ class Handlers:
             return self._profile(name)
         except ConfigError:
             return None
-
-    def _identity(self, name: str) -> Identity:
-        config = self._app.config
-        if name.startswith(OF_PROFILE):
-            return config.profile(name.removeprefix(OF_PROFILE)).identity
-        return config.identity(None if name == DEFAULT else name)
-
-    def _profile_of(self, identity: Identity) -> Profile | None:
-        """The profile whose role is told with an identity: the default one, else its first."""
-        config = self._app.config
-        own = [p for p in config.profiles.values() if p.identity.name == identity.name]
-        default = [p for p in own if p.name == config.default_profile]
-        return next(iter(default + own), None)
 
 
 def _is_variable(entry: tuple[str, object]) -> bool:

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentkeys.broker import BrokerClient
 from agentkeys.clock import Clock
 from agentkeys.config import Identity, SandboxIdentity
 from agentkeys.keeper import Keeper
 from agentkeys.leases import FailureMemory, LeaseCache, Minter, Report
-from agentkeys.login import await_login, start_email_login, take_managed_wallet
-from agentkeys.sessions import BrokerSession, parse_broker_session
+from agentkeys.server_times import ServerTimes
 from agentkeys.tokens import TokenSource
-from agentkeys.tokens.broker import BrokerTokenSource
-from agentkeys.tokens.sandbox import SandboxTokenSource
-from agentkeys.transport import Transport
 from agentkeys.vault import Vault
+from agentkeys_daemon.token_sources import TokenSources
 
 __all__ = ["Identities", "LiveIdentity"]
-
-LOGIN_SECONDS = 20
-"""A made-up user's login takes a tenth of a second; its callers do not wait much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +39,16 @@ class Identities:
         self,
         *,
         vault: Vault,
-        transport: Transport,
+        times: ServerTimes,
         clock: Clock,
         state: Path,
         report: Report,
-        logged_in: Callable[[str, BrokerSession], None],
+        sources: TokenSources,
     ) -> None:
-        """`report` hears of mints, `logged_in` of the logins that an identity does by itself."""
-        self._logged_in = logged_in
+        """`report` hears of mints."""
         self._vault = vault
-        self._transport = transport
+        self._times = times
+        self._sources = sources
         self._clock = clock
         self._state_id = hashlib.sha256(bytes(state)).hexdigest()[:8]
         self._report = report
@@ -82,7 +75,7 @@ class Identities:
                 account=f"{own}@{self._state_id}",
                 vault=self._vault,
                 clock=self._clock,
-                times=self._transport.times,
+                times=self._times,
             )
         return keeper
 
@@ -102,10 +95,10 @@ class Identities:
 
     def _make(self, identity: Identity) -> LiveIdentity:
         keeper = self.keeper(identity)
-        source = self._source(identity, keeper)
+        source = self._sources.make(identity, keeper)
         leases = LeaseCache(
             source=source,
-            source_url=identity.url,
+            origin=identity.origin,
             minter=Minter(clock=self._clock),
             holder=keeper,
             failures=FailureMemory(clock=self._clock),
@@ -113,23 +106,3 @@ class Identities:
             report=self._report,
         )
         return LiveIdentity(identity, source, leases)
-
-    def _source(self, identity: Identity, keeper: Keeper) -> TokenSource:
-        broker = BrokerClient(url=identity.url, transport=self._transport)
-        source = BrokerTokenSource(broker=broker, sessions=keeper, times=self._transport.times)
-        if isinstance(identity, SandboxIdentity):
-            email = identity.email
-            return SandboxTokenSource(
-                source=source, log_in=lambda: self._log_in(identity.name, broker, email, keeper)
-            )
-        return source
-
-    async def _log_in(self, name: str, broker: BrokerClient, email: str, keeper: Keeper) -> None:
-        """A made-up user's whole login: the development broker follows its own link."""
-        async with asyncio.timeout(LOGIN_SECONDS):
-            pending = await start_email_login(broker, email)
-            session = await await_login(broker, pending, clock=self._clock)
-            wallet = await take_managed_wallet(broker, broker, session)
-        kept = parse_broker_session(wallet, url=broker.url)
-        await keeper.keep_session(kept)
-        self._logged_in(name, kept)

@@ -36,9 +36,14 @@ class ToldOnce:
         return is_news
 
 
+_SERVERS = {"sandbox": "broker", "oidc": "issuer"}
+
+
 def broker_clock(identity: Identity, skew: timedelta | None) -> Notice | None:
-    """That our clock and the broker's are far apart, if they are."""
-    return _clock(identity.name, f"the broker {identity.url}", skew)
+    """That our clock and that of whoever signs the tokens are far apart, if they are."""
+    return _clock(
+        identity.name, f"the {_SERVERS.get(identity.source, identity.source)} {identity.url}", skew
+    )
 
 
 def store_clock(profile: Profile, skew: timedelta | None) -> Notice | None:

@@ -11,7 +11,7 @@ from agentkeys.audit import AuditRecord, Ledger
 from agentkeys.config import Identity, Profile
 from agentkeys.errors import AgentkeysError, AuditError, StsError
 from agentkeys.leases import Lease
-from agentkeys.sessions import BrokerSession
+from agentkeys.sessions import Session
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.runs.run import Run
 
@@ -23,9 +23,7 @@ log = logging.getLogger("agentkeys.daemon")
 class Recorder:
     """Turns events into audit records; `trouble` is why the last one could not be written."""
 
-    def __init__(
-        self, *, ledger: Ledger, session_of: Callable[[Identity], BrokerSession | None]
-    ) -> None:
+    def __init__(self, *, ledger: Ledger, session_of: Callable[[Identity], Session | None]) -> None:
         self.trouble: AuditError | None = None
         self._ledger = ledger
         self._session_of = session_of
@@ -79,7 +77,7 @@ class Recorder:
         facts = self._profile(profile) if profile else {}
         self._append("refuse", **facts, **_failure(problem), **_peer(peer), run_id=run_id)
 
-    def logged(self, event: str, identity: str, session: BrokerSession | None, peer: Peer) -> None:
+    def logged(self, event: str, identity: str, session: Session | None, peer: Peer) -> None:
         """A `login` or a `logout`."""
         self._append(event, identity=identity, **_session(session), **_peer(peer))
 
@@ -109,13 +107,13 @@ class Recorder:
             self.trouble = None
 
 
-def _session(session: BrokerSession | None) -> dict[str, Any]:
+def _session(session: Session | None) -> dict[str, Any]:
     if session is None:
         return {}
     return {
         "subject": session.subject,
         "requester_wallet": session.subject,
-        "requester_token_hash": session.jwt.fingerprint(),
+        "requester_token_hash": session.fingerprint,
     }
 
 

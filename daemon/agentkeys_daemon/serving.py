@@ -155,6 +155,7 @@ def _make_app(around: Surroundings) -> App:
         clock=clock,
         paths=around.paths,
         watch=process_watch(),
+        environ=around.environ,
     )
 
 

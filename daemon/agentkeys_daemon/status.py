@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from agentkeys.keeper import Keeper
 from agentkeys.leases import Lease, assess
 from agentkeys.prefix import render_prefix
 from agentkeys.protocol import PROTOCOL_VERSION
+from agentkeys.sessions import Session
 from agentkeys_daemon.app import App, LastError
 from agentkeys_daemon.notices import Notice, broker_clock, short_session, store_clock
 from agentkeys_daemon.process_figures import open_descriptors, resident_bytes
@@ -52,17 +53,19 @@ class StatusView:
         self,
         only: Profile | None = None,
         *,
+        of: Identity | None = None,
         mismatch: AgentkeysError | None = None,
         inside: Run | None = None,
     ) -> dict[str, Any]:
-        """The whole document, or what concerns one profile; `inside` a run, with its own lease.
+        """The whole document, or what concerns one profile, or all `of` one identity.
+
+        `inside` a run, with its own lease.
 
         A broken configuration, or a client with other settings, is told in it and hides nothing
         else.
         """
         config, problem = self._config()
-        profiles = [only] if only else list(config.profiles.values()) if config else []
-        identities = [only.identity] if only else list(config.identities.values()) if config else []
+        profiles, identities = _chosen(config, only, of)
         return {
             "version": 1,
             "daemon": {
@@ -77,13 +80,14 @@ class StatusView:
             "default_profile": config.default_profile if config else None,
             "identities": [self._identity(identity) for identity in identities],
             "profiles": [self._profile(profile, inside) for profile in profiles],
-            "runs": self.runs(only),
+            "runs": self.runs(profiles if only or of else None),
             "notices": [asdict(notice) for notice in self._notices(identities, profiles)],
         }
 
-    def runs(self, only: Profile | None = None) -> list[dict[str, Any]]:
-        """The programs under exec, of one profile or of all."""
-        runs = [run for run in self._app.runs.all if only is None or run.profile == only.name]
+    def runs(self, only: Collection[Profile] | None = None) -> list[dict[str, Any]]:
+        """The programs under exec, of some profiles or of all."""
+        names = None if only is None else {profile.name for profile in only}
+        runs = [run for run in self._app.runs.all if names is None or run.profile in names]
         return [self._run(run) for run in runs]
 
     def profiles(self) -> dict[str, Any]:
@@ -99,15 +103,18 @@ class StatusView:
     def whoami(self, identity: Identity, profile: Profile | None) -> dict[str, Any]:
         """Who is logged in as `identity`; `profile` is whose role is told."""
         session = self._app.identities.keeper(identity).held_session
+        subject = self._subject(identity)
+        lease = self.held(profile) if profile else None
+        claim = profile and profile.confine.claim
         return {
             "version": 1,
             "identity": identity.name,
             "source": identity.source,
-            "subject": session and session.subject,
+            "subject": subject,
             "wallet": session and session.wallet,
             "omni": session and session.omni,
-            "prefix_id": session and session.subject,
-            "session_expires_at": session and format_utc(session.expires_at),
+            "prefix_id": (lease.claims.get(claim) if lease and claim else None) or subject,
+            "session_expires_at": _ends(session),
             "role_arn": profile and profile.role_arn and profile.role_arn.arn,
         }
 
@@ -124,17 +131,28 @@ class StatusView:
             "name": identity.name,
             "source": identity.source,
             "url": identity.url,
-            "subject": session and session.subject,
+            "subject": self._subject(identity),
             "wallet": session and session.wallet,
             "omni": session and session.omni,
-            "session": self._session_state(keeper),
-            "session_expires_at": session and format_utc(session.expires_at),
+            "session": self._session_state(identity, keeper),
+            "session_expires_at": _ends(session),
             "clock_skew_seconds": _seconds(self._app.times.skew(identity.url)),
             "vault_error": _words(keeper.trouble),
         }
 
-    def _session_state(self, keeper: Keeper) -> str:
+    def _subject(self, identity: Identity) -> str | None:
+        """What names its user to people, as far as that is known."""
+        session = self._app.identities.keeper(identity).held_session
+        if session and session.subject:
+            return session.subject
+        # Of sources without a login it is the issuer, and whom it calls by what name.
+        held = self._app.identities.of(identity).source.held_subject()
+        return held.partition(" ")[2] or None if held and session is None else None
+
+    def _session_state(self, identity: Identity, keeper: Keeper) -> str:
         session = keeper.held_session
+        if session is None and not identity.logs_in and identity.source != "sandbox":
+            return "not_needed"
         if session is None:
             return "none" if keeper.is_loaded else "unknown"
         if keeper.is_over(session):
@@ -143,12 +161,10 @@ class StatusView:
 
     def _profile(self, profile: Profile, inside: Run | None) -> dict[str, Any]:
         lease = self._app.runs.held(inside) if inside else self.held(profile)
-        keeper = self._app.identities.keeper(profile.identity)
-        session = keeper.held_session
         return {
             "name": profile.name,
             "identity": profile.identity.name,
-            "subject": session and session.subject,
+            "subject": self._subject(profile.identity),
             "store": profile.store.name,
             "role_arn": profile.role_arn and profile.role_arn.arn,
             "bucket": profile.bucket,
@@ -212,6 +228,22 @@ class StatusView:
             return self._app.leases.held(self._app.leases.terms(profile))
         except AgentkeysError:
             return None
+
+
+def _chosen(
+    config: Config | None, only: Profile | None, of: Identity | None
+) -> tuple[list[Profile], list[Identity]]:
+    if only:
+        return [only], [only.identity]
+    if config is None:
+        return [], []
+    if of:
+        return [p for p in config.profiles.values() if p.identity == of], [of]
+    return list(config.profiles.values()), list(config.identities.values())
+
+
+def _ends(session: Session | None) -> str | None:
+    return format_utc(session.expires_at) if session and session.expires_at else None
 
 
 def _configured(profile: Profile) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from agentkeys.broker import BrokerClient
 from agentkeys.clock import SystemClock
-from agentkeys.config import Identity
+from agentkeys.config import BrokerIdentity
 from agentkeys.errors import LoginFailed
 from agentkeys.login import (
     PendingLogin,
@@ -41,7 +41,7 @@ SIGNER_SECONDS = 120
 T = TypeVar("T")
 
 
-def by_email(identity: Identity, address: str) -> Secret:
+def by_email(identity: BrokerIdentity, address: str) -> Secret:
     """Mails a link and waits until it has been followed."""
 
     async def log_in(transport: Transport) -> Secret:
@@ -54,7 +54,7 @@ def by_email(identity: Identity, address: str) -> Secret:
     return _run(log_in)
 
 
-def by_oauth2(identity: Identity, *, browser: bool) -> Secret:
+def by_oauth2(identity: BrokerIdentity, *, browser: bool) -> Secret:
     """Opens the provider's page, or prints where it is, and waits until it is done."""
 
     async def log_in(transport: Transport) -> Secret:
@@ -68,7 +68,7 @@ def by_oauth2(identity: Identity, *, browser: bool) -> Secret:
     return _run(log_in)
 
 
-def by_wallet(identity: Identity, address: str, signer_command: str | None) -> Secret:
+def by_wallet(identity: BrokerIdentity, address: str, signer_command: str | None) -> Secret:
     """Has the wallet's owner, or their command, sign the broker's challenge."""
 
     async def log_in(transport: Transport) -> Secret:
@@ -92,7 +92,7 @@ def _run(work: Callable[[Transport], Awaitable[T]]) -> T:
 
 
 async def _finish(
-    identity: Identity,
+    identity: BrokerIdentity,
     broker: BrokerClient,
     transport: Transport,
     pending: PendingLogin,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentkeys.client import read_environment
-from agentkeys_shell.daemon import ask_running, pass_on, profile_path
+from agentkeys_shell.daemon import ask_running, identity_path, pass_on, profile_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +23,20 @@ def print_status(profile: str | None) -> int:
 
 
 def fetch_status(
-    profile: str | None, environ: Mapping[str, str], *, deadline: float | None = None
+    profile: str | None,
+    environ: Mapping[str, str],
+    *,
+    identity: str | None = None,
+    deadline: float | None = None,
 ) -> bytes:
-    """The document, JSON, of one profile or of all; never starts a daemon.
+    """The document, JSON, of one profile, one identity or all; never starts a daemon.
 
     Raises RemoteError, DaemonError, ConfigError.
     """
-    path = profile_path(profile, "status", environ) if profile else "/v1/status"
+    path = "/v1/status"
+    if identity:
+        path = identity_path(identity, None, environ, "status")
+    elif profile:
+        path = profile_path(profile, "status", environ)
     response = ask_running("GET", path, environ=environ, deadline=deadline)
     return NO_DAEMON if response is None else response.body

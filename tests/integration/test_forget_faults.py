@@ -59,6 +59,7 @@ async def _forget_all(folder: Path, vault: FaultyVault) -> list[str]:
         clock=clock,
         paths=paths,
         watch=process_watch(),
+        environ=environ,
     )
     with pytest.raises(VaultUnavailable):
         await app.forget(None, itself())

@@ -15,7 +15,6 @@ from agentkeys.config import ConfigSource
 from agentkeys.errors import AgentkeysError
 from agentkeys.leases import Lease
 from agentkeys.paths import Paths
-from agentkeys.secret import Secret
 from agentkeys.transport import Transport
 from agentkeys.vault import open_vault
 from agentkeys_daemon.app import App
@@ -53,7 +52,8 @@ class CompressedDaemon:
 
     async def log_in(self, session: str) -> None:
         identity = self.app.config.identities["me"]
-        await self.app.log_in(identity, Secret(session), identity.url, itself())
+        document = {"session_jwt": session, "url": identity.url}
+        await self.app.logins.log_in(identity, document, itself())
 
     def needs_login(self) -> bool:
         return self.app.identities.keeper(self.app.config.identities["me"]).is_refused
@@ -120,6 +120,7 @@ async def compressed_daemon(
         clock=clock,
         paths=paths,
         watch=process_watch(),
+        environ=environ,
     )
     refresher = Refresher(refresh=app.refresh, changed=app.changed)
     refreshing = asyncio.get_running_loop().create_task(refresher.run())

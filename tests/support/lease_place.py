@@ -100,7 +100,7 @@ class Place:
 
         return LeaseCache(
             source=self.source,
-            source_url=ISSUER,
+            origin=ISSUER,
             minter=Minter(clock=self.clock, sleep=no_pause, jitter=lambda: self.draw),
             holder=self.keeper,
             failures=FailureMemory(clock=self.clock, draw=lambda: self.draw),

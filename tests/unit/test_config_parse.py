@@ -317,7 +317,7 @@ CASES = [
     ),
     # Values.
     pytest.param(
-        '[identities.me]\nsource = "brokr"', "source is not a token source: 'brokr'", "broker",
+        '[identities.me]\nsource = "brokr"', "source cannot be 'brokr'", "broker",
         id="source",
     ),
     pytest.param(

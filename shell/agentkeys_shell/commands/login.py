@@ -1,15 +1,22 @@
-"""`agentkeys login`: the broker's ways of logging in, and a session from elsewhere."""
+"""`agentkeys login`: at a broker or an issuer, or with a session from elsewhere."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from agentkeys.client import read_environment
-from agentkeys.config import Config, ConfigSource, Identity, SandboxIdentity
+from agentkeys.config import (
+    BrokerIdentity,
+    Config,
+    ConfigSource,
+    Identity,
+    SandboxIdentity,
+)
 from agentkeys.errors import LoginFailed, LoginRequired
 from agentkeys.paths import Paths
 from agentkeys.secret import Secret
@@ -20,6 +27,8 @@ from agentkeys_shell.logging_in import by_email, by_oauth2, by_wallet
 from agentkeys_shell.output import ask_json, json_option, print_json, profile_option
 
 MAX_SESSION_CHARACTERS = 20_000
+_AT_BROKER = ("email", "oauth2", "wallet", "session_stdin")
+_AT_ISSUER: tuple[str, ...] = ()
 
 
 @click.command(
@@ -33,51 +42,40 @@ MAX_SESSION_CHARACTERS = 20_000
 @click.option("--wallet", metavar="0x…", help="Log in with a wallet of your own (SIWE).")
 @click.option("--signer-command", metavar="COMMAND", help="What signs for --wallet.")
 @click.option("--session-stdin", is_flag=True, help="Read a session JWT from standard input.")
-@click.option("--no-browser", is_flag=True, help="Only print the address for --oauth2.")
+@click.option("--no-browser", is_flag=True, help="Open no browser; print where to go.")
 @profile_option
 @json_option
 def command(
     identity: str | None,
-    email: str | None,
-    oauth2: bool,
-    wallet: str | None,
-    signer_command: str | None,
-    session_stdin: bool,
-    no_browser: bool,
     profile: str | None,
     as_json: bool,
+    no_browser: bool,
+    **ways: Any,
 ) -> int:
     """Log in as IDENTITY, or as the profile's.
 
-    Without an option it asks for an e-mail address.
+    At an OpenID Connect issuer it opens a browser, or shows a code where there is none. At a broker
+    it asks for an e-mail address, unless an option says otherwise.
     """
     check_outside(read_environment())
-    _check_one(email=email, oauth2=oauth2, wallet=wallet, session_stdin=session_stdin)
-    if signer_command and not wallet:
-        raise click.UsageError("--signer-command goes with --wallet")
+    _check_ways(ways)
     target = _target(identity, profile)
-    if session_stdin:
-        session = _read_session()
-    elif wallet:
-        session = by_wallet(target, wallet, signer_command)
-    elif oauth2:
-        session = by_oauth2(target, browser=not no_browser)
-    else:
-        session = by_email(target, email or _address(target))
-    document = _hand_over(target, session)
+    _check_fit(target, ways)
+    document = _log_in(target, ways, browser=not no_browser)
     if as_json:
         print_json(document)
-    else:
-        click.echo(f"logged in: {document['identity']} as {document['prefix_id']}")
-        click.echo(f"until {document['session_expires_at']}; {document['kept']}")
+        return 0
+    click.echo(f"logged in: {document['identity']} as {document['prefix_id']}")
+    ends = document["session_expires_at"]
+    click.echo(f"until {ends}; {document['kept']}" if ends else document["kept"])
     return 0
 
 
 def offer_login(profile: str | None, environ: Mapping[str, str]) -> None:
     """Asks at the terminal whether to log in for a profile, and does.
 
-    Raises LoginRequired when the person says no, LoginFailed and whatever the broker refuses, and
-    InsideRun where no program may log in.
+    Raises LoginRequired when the person says no, LoginFailed and whatever the broker or the issuer
+    refuses, and InsideRun where no program may log in.
     """
     check_outside(environ)
     config = _config()
@@ -85,11 +83,31 @@ def offer_login(profile: str | None, environ: Mapping[str, str]) -> None:
     try:
         wanted = click.confirm(f"log in as {target.name} now?", default=True, err=True)
         if wanted:
-            _hand_over(target, by_email(target, _address(target)))
+            _log_in(target, {}, browser=True)
     except click.Abort:
         wanted = False
     if not wanted:
         raise LoginRequired("not logged in", hint=f"run: agentkeys login {target.name}")
+
+
+def _log_in(target: Identity, ways: Mapping[str, Any], *, browser: bool) -> dict[str, Any]:
+    """What the daemon says to it."""
+    if not isinstance(target, BrokerIdentity):
+        # It says how tokens come from there.
+        return _hand_over(target, {})
+    jwt = _at_broker(target, ways, browser=browser)
+    return _hand_over(target, {"session_jwt": jwt.reveal(), "url": target.url})
+
+
+def _at_broker(target: BrokerIdentity, ways: Mapping[str, Any], *, browser: bool) -> Secret:
+    """A session JWT."""
+    if ways.get("session_stdin"):
+        return _read_session()
+    if ways.get("wallet"):
+        return by_wallet(target, ways["wallet"], ways["signer_command"])
+    if ways.get("oauth2"):
+        return by_oauth2(target, browser=browser)
+    return by_email(target, ways.get("email") or _address(target))
 
 
 def _target(identity: str | None, profile: str | None) -> Identity:
@@ -105,13 +123,28 @@ def _config() -> Config:
     return ConfigSource(environ=environ, paths=Paths.from_environment(environ)).current()
 
 
-def _check_one(**ways: object) -> None:
-    given = [f"--{name.replace('_', '-')}" for name, value in ways.items() if value]
+def _check_ways(ways: Mapping[str, Any]) -> None:
+    given = [_spelled(name) for name in (*_AT_BROKER, *_AT_ISSUER) if ways[name]]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} do not go together")
+    if ways["signer_command"] and not ways["wallet"]:
+        raise click.UsageError("--signer-command goes with --wallet")
 
 
-def _address(target: Identity) -> str:
+def _check_fit(target: Identity, ways: Mapping[str, Any]) -> None:
+    fitting = _AT_BROKER if isinstance(target, BrokerIdentity) else _AT_ISSUER
+    for name in (*_AT_BROKER, *_AT_ISSUER):
+        if ways[name] and name not in fitting:
+            raise click.UsageError(
+                f"{_spelled(name)} is not for {target.name}, whose source is {target.source}"
+            )
+
+
+def _spelled(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _address(target: BrokerIdentity) -> str:
     if isinstance(target, SandboxIdentity):
         return target.email
     if not (os.isatty(0) and os.isatty(2)):
@@ -136,7 +169,7 @@ def _read_session() -> Secret:
     return Secret(text)
 
 
-def _hand_over(target: Identity, session: Secret) -> dict[str, object]:
-    body = {"session_jwt": session.reveal(), "url": target.url}
-    path = identity_path(target.name, None, read_environment(), "session")
-    return ask_json("PUT", path, body)
+def _hand_over(target: Identity, document: Mapping[str, Any]) -> dict[str, Any]:
+    return ask_json(
+        "PUT", identity_path(target.name, None, read_environment(), "session"), document
+    )

@@ -14,7 +14,7 @@ from agentkeys.client import read_environment
 from agentkeys.protocol import DEFAULT
 from agentkeys_shell.daemon import pass_on
 from agentkeys_shell.durations import duration_option
-from agentkeys_shell.fast_options import fast_options
+from agentkeys_shell.fast_options import fast_options, refuse_empty
 from agentkeys_shell.render import print_status_table
 from agentkeys_shell.status_json import fetch_status
 from agentkeys_shell.watching import watch as watch_status
@@ -25,27 +25,38 @@ WATCHING_SECONDS = 5.0
 
 
 @click.command("status")
+@click.argument("identity", required=False, callback=refuse_empty)
 @fast_options("status")
 @click.option("--watch", is_flag=True, help="Show it again whenever it changes, until Ctrl-C.")
 @duration_option(
     "--min-ttl", help="End with status 3 unless the profile's lease lasts that long, such as 20m."
 )
-def command(profile: str | None, json: bool, watch: bool, min_ttl: timedelta | None) -> int:
-    """Show sessions, leases, runs and last errors.
+def command(
+    identity: str | None,
+    profile: str | None,
+    json: bool,
+    watch: bool,
+    min_ttl: timedelta | None,
+) -> int:
+    """Show sessions, leases, runs and last errors: all, or those of IDENTITY.
 
     Asks neither network nor keyring, and never starts the daemon.
     """
     if watch and min_ttl:
         raise click.UsageError("--watch and --min-ttl do not go together")
+    if identity and (profile or min_ttl):
+        raise click.UsageError("an IDENTITY goes with neither --profile nor --min-ttl")
     environ = read_environment()
     if watch:
         return watch_status(
-            lambda: fetch_status(profile, environ, deadline=time.monotonic() + WATCHING_SECONDS),
+            lambda: fetch_status(
+                profile, environ, identity=identity, deadline=time.monotonic() + WATCHING_SECONDS
+            ),
             as_json=json,
         )
     if min_ttl:
         profile = profile or environ.get("AGENTKEYS_PROFILE") or DEFAULT
-    document = fetch_status(profile, environ)
+    document = fetch_status(profile, environ, identity=identity)
     status = _decode(document)
     if json:
         pass_on(document)
