@@ -19,6 +19,8 @@ from agentkeys_shell.output import json_option, print_json
 
 @click.command("init")
 @click.option("--broker-url", metavar="URL", help="The broker that knows you.")
+@click.option("--issuer", metavar="URL", help="The OpenID Connect issuer that knows you, instead.")
+@click.option("--client-id", metavar="ID", help="What agentkeys is called there.")
 @click.option("--role-arn", metavar="ARN", help="The role to assume.")
 @click.option("--kind", type=click.Choice(list(STORE_KINDS)), help="The kind of store (aws).")
 @click.option("--sts-endpoint", metavar="URL", help="Its STS, unless it is AWS.")
@@ -26,11 +28,14 @@ from agentkeys_shell.output import json_option, print_json
 @click.option("--region", metavar="REGION", help="The region.")
 @click.option("--bucket", metavar="BUCKET", help="The bucket that programs are told about.")
 @click.option("--prefix", metavar="PREFIX", help="The prefix in it (bots/{wallet}/).")
+@click.option("--confine", metavar="HOW", help="What confines you: tags, claim:NAME or role.")
 @click.option("--profile", metavar="NAME", default="default", show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite an existing configuration.")
 @json_option
 def command(
     broker_url: str | None,
+    issuer: str | None,
+    client_id: str | None,
     role_arn: str | None,
     kind: str | None,
     sts_endpoint: str | None,
@@ -38,6 +43,7 @@ def command(
     region: str | None,
     bucket: str | None,
     prefix: str | None,
+    confine: str | None,
     profile: str,
     force: bool,
     as_json: bool,
@@ -46,7 +52,7 @@ def command(
     path = Paths.from_environment(os.environ).config
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already", hint="edit it, or add --force to replace it")
-    broker_url = broker_url or _ask("broker URL", "--broker-url", _check_url)
+    identity = _identity(broker_url, issuer, client_id)
     kind = kind or (_ask_kind() if _person_is_there() else "aws")
     if STORE_KINDS[kind].needs_endpoint:
         sts_endpoint = sts_endpoint or _ask("STS endpoint", "--sts-endpoint", _check_url)
@@ -56,9 +62,15 @@ def command(
     store = {"kind": kind, "sts_endpoint": sts_endpoint, "s3_endpoint": s3_endpoint}
     text = _render(
         profile,
-        {"source": "broker", "url": broker_url},
+        identity,
         store,
-        {"role_arn": role_arn, "region": region, "bucket": bucket, "prefix": prefix},
+        {
+            "role_arn": role_arn,
+            "region": region,
+            "bucket": bucket,
+            "prefix": prefix,
+            "confine": confine,
+        },
     )
     # What is written must be what will be read.
     parse_config(text, file="the new configuration", origin=str(path), path=path)
@@ -70,6 +82,20 @@ def command(
         click.echo(f"wrote {path}")
         click.echo("next: agentkeys login")
     return 0
+
+
+def _identity(
+    broker_url: str | None, issuer: str | None, client_id: str | None
+) -> dict[str, str | None]:
+    """Of the one who knows the user: a broker, unless an issuer is named."""
+    if issuer is None and client_id is None:
+        url = broker_url or _ask("broker URL", "--broker-url", _check_url)
+        return {"source": "broker", "url": url}
+    if broker_url:
+        raise click.UsageError("--broker-url and --issuer do not go together")
+    issuer = issuer or _ask("issuer URL", "--issuer", _check_url)
+    client_id = client_id or _ask("client id", "--client-id", str)
+    return {"source": "oidc", "issuer": issuer, "client_id": client_id}
 
 
 def _render(
