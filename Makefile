@@ -1,13 +1,14 @@
 # Everything here makes its own virtual environment first: it needs Python 3.11 with venv, and make.
+# `make test` needs the registries of PyPI and npm too; node comes from the former.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find agentkeys daemon shell -type f -not -path '*/__pycache__/*')
 # What needs more than Python and this checkout.
-OTHER_TESTS := system clients shells
+OTHER_TESTS := system clients shells browser
 PYTEST := env -u PYTHONPATH $(BIN)/python -Im pytest
 
-.PHONY: demo test test-system test-clients test-shells lint bench bench-fleet soak clean
+.PHONY: demo test test-system test-clients test-shells test-browser lint bench bench-fleet soak clean
 
 demo: $(VENV)/installed
 	$(BIN)/agentkeys demo
@@ -27,6 +28,10 @@ test-clients: $(VENV)/installed
 # Needs Debian's bash-completion, fish, rclone and zsh.
 test-shells: $(VENV)/installed
 	$(PYTEST) tests/shells $(PYTEST_OPTIONS)
+
+# Needs Debian's chromium and chromium-driver.
+test-browser: $(VENV)/installed
+	$(PYTEST) tests/browser $(PYTEST_OPTIONS)
 
 lint: $(VENV)/installed
 	$(BIN)/pip install --quiet --group lint
@@ -57,4 +62,4 @@ $(VENV)/installed: pyproject.toml README.md LICENSE $(SOURCES)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-clients dist build .coverage* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-clients .oidc-provider dist build .coverage* .pytest_cache .mypy_cache .ruff_cache

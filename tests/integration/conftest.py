@@ -1,4 +1,4 @@
-"""A home with a running daemon, and a broker and a store for it."""
+"""A home with a running daemon, and brokers, issuers and stores for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.federated_store import FederatedStore, running_federated_store
+from tests.support.oidc_provider import OidcProvider, running_provider
 from tests.support.place import Place, place_in
 from tests.support.programs import Home, new_home
 
@@ -22,4 +24,21 @@ def home() -> Iterator[Home]:
 def place(home: Home) -> Iterator[Place]:
     """Somebody is logged in; nothing is held."""
     with place_in(home) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]:
+    """One for all tests, which leave it as they find it."""
+    with running_provider(tmp_path_factory.mktemp("oidc-provider")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def federated_store(
+    oidc_provider: OidcProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FederatedStore]:
+    """One that believes the provider, for all tests; nobody reads what another has put there."""
+    folder = tmp_path_factory.mktemp("federated")
+    with running_federated_store(folder / "store", provider=oidc_provider) as found:
         yield found

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from agentkeys.errors import SandboxError
+from agentkeys_shell.sandbox.iam import build_iam_document
 from agentkeys_shell.sandbox.processes import end_servers, find_server, start_server, wait_until
 from agentkeys_shell.sandbox.seaweedfs import find_weed, start_store
 
-ISSUER = "http://127.0.0.1:9"
+IAM = build_iam_document(issuer="http://127.0.0.1:9")
 STUBBORN = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -48,7 +49,7 @@ def test_a_lost_port_is_another_try(tmp_path: Path, store_folder: Path) -> None:
         """,
     )
     try:
-        store = start_store(store_folder, weed=weed, issuer=ISSUER)
+        store = start_store(store_folder, weed=weed, iam=IAM)
         assert (tmp_path / "tried").is_dir()
         assert store.server.is_alive()
     finally:
@@ -59,7 +60,7 @@ def test_a_store_that_ends_names_its_log(tmp_path: Path, store_folder: Path) -> 
     """Any other end is final, and the reason can be read where the hint says."""
     weed = script(tmp_path, "echo the disk is full; exit 1")
     with pytest.raises(SandboxError, match="did not start") as caught:
-        start_store(store_folder, weed=weed, issuer=ISSUER)
+        start_store(store_folder, weed=weed, iam=IAM)
     log = Path(caught.value.hint.removeprefix("read "))
     assert log.read_text(encoding="utf-8") == "the disk is full\n"
 

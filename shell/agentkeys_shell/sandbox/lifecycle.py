@@ -32,6 +32,7 @@ from agentkeys.sandbox_record import (
 from agentkeys_shell.sandbox.broker.ethereum import check_installed
 from agentkeys_shell.sandbox.configuration import build_configuration, made_up_users
 from agentkeys_shell.sandbox.dev_broker import start_broker, wait_for_broker
+from agentkeys_shell.sandbox.iam import build_iam_document
 from agentkeys_shell.sandbox.processes import Server, end_servers, find_server
 from agentkeys_shell.sandbox.seaweedfs import find_weed, start_store
 
@@ -125,7 +126,8 @@ def _bring_up(
     progress("starting a broker")
     broker = start_broker(broker_folder)
     progress("starting a store")
-    store = start_store(store_folder, weed=find_weed(), issuer=broker.url, max_session=max_session)
+    iam = build_iam_document(issuer=broker.url, max_session=max_session)
+    store = start_store(store_folder, weed=find_weed(), iam=iam)
     wait_for_broker(broker)
     record = SandboxRecord(
         _process(broker.server, broker.url), _process(store.server, store.url), ()

@@ -10,14 +10,15 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from agentkeys.errors import SandboxError
 from agentkeys.private_files import replace_file
-from agentkeys_shell.sandbox.iam import BUCKET, build_iam_document
+from agentkeys_shell.sandbox.iam import BUCKET
 from agentkeys_shell.sandbox.ports import choose_ports
 from agentkeys_shell.sandbox.probe import http_status
 from agentkeys_shell.sandbox.processes import Server, end_servers, start_server, wait_until
@@ -68,16 +69,13 @@ def find_weed() -> Path:
     )
 
 
-def start_store(
-    folder: Path, *, weed: Path, issuer: str, max_session: timedelta | None = None
-) -> Store:
-    """Starts a store in `folder` that believes the broker at `issuer`, and waits until it is ready.
+def start_store(folder: Path, *, weed: Path, iam: Mapping[str, Any]) -> Store:
+    """Starts a store in `folder` that is told `iam` about identities, and waits until it is ready.
 
     Ready: the STS answers and the bucket exists. Raises SandboxError, naming the log file, when it
     ends or takes more than 60 seconds; other ports are tried when somebody was quicker to take one.
     """
-    document = build_iam_document(issuer=issuer, max_session=max_session)
-    replace_file(folder / "iam.json", json.dumps(document, indent=2))
+    replace_file(folder / "iam.json", json.dumps(iam, indent=2))
     for _ in range(_TRIES):
         store = _launch(folder, weed)
         if _becomes_ready(store):
