@@ -10,7 +10,7 @@ import json
 
 from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import format_utc
-from agentkeys.config import Profile
+from agentkeys.config import Profile, Store
 from agentkeys.leases import Lease
 from agentkeys.prefix import render_prefix
 
@@ -54,13 +54,7 @@ def container_credentials_document(lease: Lease) -> bytes:
 
 def credential_variables(lease: Lease) -> dict[str, str]:
     """Keys that stay as they are until they expire, secrets in the clear."""
-    credentials = lease.credentials
-    return {
-        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key.reveal(),
-        "AWS_SESSION_TOKEN": credentials.session_token.reveal(),
-        "AWS_CREDENTIAL_EXPIRATION": format_utc(credentials.expires_at),
-    }
+    return lease.credentials.as_environment()
 
 
 def place_variables(
@@ -82,7 +76,18 @@ def place_variables(
         variables["AWS_ENDPOINT_URL"] = profile.store.s3_endpoint
         if profile.store.s3_endpoint.startswith("http://"):
             variables["AWS_ALLOW_HTTP"] = "true"  # object_store asks for it, also on loopback
+    variables |= _store_variables(profile.store)
     return variables | _place(profile, lease)
+
+
+def _store_variables(store: Store) -> dict[str, str]:
+    """How AWS SDKs are to speak to a store, as far as the configuration says."""
+    wanted = {"AWS_USE_FIPS_ENDPOINT": store.fips, "AWS_USE_DUALSTACK_ENDPOINT": store.dual_stack}
+    variables = {name: "true" for name, is_wanted in wanted.items() if is_wanted}
+    if store.checksums:
+        variables["AWS_REQUEST_CHECKSUM_CALCULATION"] = store.checksums
+        variables["AWS_RESPONSE_CHECKSUM_VALIDATION"] = store.checksums
+    return variables
 
 
 def _place(profile: Profile, lease: Lease) -> dict[str, str]:

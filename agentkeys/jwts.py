@@ -23,11 +23,17 @@ MAX_TOKEN_CHARACTERS = 20_000
 
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
 
+_ASK = "ask whoever runs the issuer to look at its tokens"
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 def parse_claims(token: Secret, *, what: str) -> Mapping[str, Any]:
     """The payload of a compact JWT; `what` names it in the TokenInvalid that is raised."""
+    return _parse(token, what)[1]
+
+
+def _parse(token: Secret, what: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Header and payload."""
     # Decoding JWTs costs ten megabytes of cryptography; a daemon that only serves needs none of it.
     import jwt  # noqa: PLC0415
 
@@ -46,8 +52,12 @@ def parse_claims(token: Secret, *, what: str) -> Mapping[str, Any]:
         shown = (
             algorithm if isinstance(algorithm, str) and algorithm.isalnum() else "an unknown way"
         )
-        raise _invalid(what, f"is signed with {shown[:20]}, which proves nothing to a store")
-    return dict(claims)
+        raise _invalid(
+            what,
+            f"is signed with {shown[:20]}, which proves nothing to a store",
+            hint="have the issuer sign with RS256 or ES256, which every store takes",
+        )
+    return dict(header), dict(claims)
 
 
 def parse_expiry(claims: Mapping[str, Any], *, what: str) -> datetime:
@@ -64,7 +74,7 @@ def parse_expiry(claims: Mapping[str, Any], *, what: str) -> datetime:
 def parse_web_identity_token(token: Secret, *, now: datetime) -> WebIdentityToken:
     """A token that a store may be shown; raises TokenInvalid, for an expired one too."""
     what = "the web identity token"
-    claims = parse_claims(token, what=what)
+    header, claims = _parse(token, what)
     expires_at = parse_expiry(claims, what=what)
     if expires_at <= now:
         raise TokenInvalid(
@@ -78,6 +88,9 @@ def parse_web_identity_token(token: Secret, *, now: datetime) -> WebIdentityToke
         subject=_text(claims, "sub", what),
         audiences=_audiences(claims, what),
         expires_at=expires_at,
+        algorithm=header["alg"],
+        # One that is no text is none: stores compare it with the names of keys.
+        key_id=key_id if isinstance(key_id := header.get("kid"), str) else None,
     )
 
 
@@ -96,7 +109,5 @@ def _text(claims: Mapping[str, Any], name: str, what: str) -> str:
     return value
 
 
-def _invalid(what: str, problem: str) -> TokenInvalid:
-    return TokenInvalid(
-        f"{what} {problem}", hint="ask whoever runs the issuer to look at its tokens"
-    )
+def _invalid(what: str, problem: str, *, hint: str = _ASK) -> TokenInvalid:
+    return TokenInvalid(f"{what} {problem}", hint=hint)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from agentkeys.clock import format_utc
 from agentkeys.errors import ConfigError
 from agentkeys.secret import Secret
 
@@ -38,6 +39,11 @@ class RoleArn:
         """Of the S3 resources beside it: a part of AWS, or `aws`, as other stores write it too."""
         own = self.arn.split(":")[1]
         return own if own.startswith("aws") else "aws"  # MinIO names its roles differently
+
+    @property
+    def account(self) -> str:
+        """Empty where the store has no accounts."""
+        return self.arn.split(":")[4]
 
     @property
     def name(self) -> str:
@@ -86,6 +92,10 @@ class WebIdentityToken:
     subject: str
     audiences: tuple[str, ...]
     expires_at: datetime
+    algorithm: str
+    """By which it is signed, `ES256` for instance."""
+    key_id: str | None
+    """The `kid` of its header, by which a store finds the issuer's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,26 @@ class TemporaryCredentials:
     def key_ending(self) -> str:
         """The access key's last four characters, all that people and logs get to see."""
         return self.access_key_id[-4:]
+
+    def as_boto3(self) -> dict[str, str]:
+        """For `boto3.client("s3", …, **credentials.as_boto3())`, and for `boto3.Session`.
+
+        Holds secrets in the clear.
+        """
+        return {
+            "aws_access_key_id": self.access_key_id,
+            "aws_secret_access_key": self.secret_access_key.reveal(),
+            "aws_session_token": self.session_token.reveal(),
+        }
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables that AWS clients read; holds secrets in the clear."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key.reveal(),
+            "AWS_SESSION_TOKEN": self.session_token.reveal(),
+            "AWS_CREDENTIAL_EXPIRATION": format_utc(self.expires_at),
+        }
 
 
 @dataclass(frozen=True, slots=True)

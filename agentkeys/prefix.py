@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from agentkeys.claims import OMNI_CLAIM, WALLET_CLAIM
 from agentkeys.confinement import is_safe_value
 from agentkeys.errors import ConfigError, TokenUnconfined
 
-__all__ = ["check_prefix", "render_prefix"]
+__all__ = ["check_prefix", "prefix_claims", "render_prefix", "spell_prefix"]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _CLAIMS = {"wallet": WALLET_CLAIM, "omni": OMNI_CLAIM, "sub": "sub"}
@@ -40,6 +40,16 @@ def render_prefix(template: str, claims: Mapping[str, str]) -> str:
         return str(value)
 
     return _PLACEHOLDER.sub(fill, template)
+
+
+def spell_prefix(template: str, spell: Callable[[str], str]) -> str:
+    """The prefix of everybody: each placeholder is what `spell` makes of its claim's name."""
+    return _PLACEHOLDER.sub(lambda match: spell(_claim(match[1])), template)
+
+
+def prefix_claims(template: str) -> tuple[str, ...]:
+    """The claims that fill it, each once."""
+    return tuple(dict.fromkeys(map(_claim, _PLACEHOLDER.findall(template))))
 
 
 _HINT = "use {wallet}, {omni}, {sub} or {claim:NAME}"

@@ -11,7 +11,7 @@ from agentkeys.clock import parse_utc
 from agentkeys.errors import ProtocolError
 from agentkeys.secret import Secret
 
-__all__ = ["Boto3Arguments", "ServedCredentials", "parse_served"]
+__all__ = ["Boto3Arguments", "ServedCredentials", "parse_served", "read_served"]
 
 
 class Boto3Arguments(TypedDict):
@@ -68,7 +68,11 @@ class ServedCredentials:
 
 def parse_served(answer: bytes) -> ServedCredentials:
     """From NAME=VALUE entries, each closed by a NUL. Raises ProtocolError where one is missing."""
-    variables = dict(_entries(answer.decode("utf-8", "surrogateescape")))
+    return read_served(dict(_entries(answer.decode("utf-8", "surrogateescape"))))
+
+
+def read_served(variables: Mapping[str, str]) -> ServedCredentials:
+    """From the variables that `agentkeys env` prints. Raises ProtocolError where one is missing."""
     try:
         return ServedCredentials(
             profile=variables["AGENTKEYS_PROFILE"],

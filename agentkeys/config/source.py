@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from agentkeys.config.parse import parse_config
+from agentkeys.config.stores import BUILT_IN
 from agentkeys.config.values import Config
 from agentkeys.errors import ConfigError, SandboxError
 from agentkeys.paths import Paths
@@ -18,7 +19,14 @@ from agentkeys.sandbox_record import SandboxRecord, is_live, load_sandbox_record
 __all__ = ["ConfigSource"]
 
 MAX_CONFIG_BYTES = 1_000_000
-_NOTHING = Config("none", None, None, MappingProxyType({}), MappingProxyType({}))
+_NOTHING = Config(
+    "none",
+    None,
+    None,
+    MappingProxyType({}),
+    MappingProxyType({}),
+    stores=MappingProxyType({BUILT_IN.name: BUILT_IN}),
+)
 Signature = tuple[object, ...]
 
 
@@ -109,8 +117,10 @@ def _with_sandbox(own: Config, sandbox: Config | None) -> Config:
         if name not in own.profiles and profile.identity.name not in own.identities
     }
     identities = {profile.identity.name: profile.identity for profile in profiles.values()}
+    stores = {profile.store.name: profile.store for profile in profiles.values()}
     return replace(
         own,
+        stores=MappingProxyType({**stores, **own.stores}),
         identities=MappingProxyType({**identities, **own.identities}),
         profiles=MappingProxyType({**profiles, **own.profiles}),
     )

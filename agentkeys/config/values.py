@@ -30,8 +30,7 @@ class Store:
     fips: bool = False
     dual_stack: bool = False
     checksums: str | None = None
-    """When AWS SDKs send and check checksums, `when_supported` or `when_required`; None leaves it to
-    them."""
+    """When AWS SDKs are to use them, `when_supported` or `when_required`; None is their default."""
 
     def sts_url(self, region: str) -> str:
         """Where its STS is, for a profile in `region`; raises ConfigError for what is no region."""

@@ -30,17 +30,36 @@ class _Failure:
 class FailureMemory:
     """Remembers each failure for a while that grows with every further one."""
 
-    def __init__(self, *, clock: Clock, draw: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        draw: Callable[[], float] = random.random,
+        limit: int | None = None,
+    ) -> None:
+        """Of more than `limit` failures the oldest go."""
         self._clock = clock
         self._draw = draw
+        self._limit = limit
         self._failures: dict[Hashable, _Failure] = {}
 
-    def remember(self, what: Hashable, problem: AgentkeysError, *, left: timedelta) -> None:
-        """`left` is for how long there still is something to serve instead."""
-        before = self._failures.get(what)
+    def remember(
+        self,
+        what: Hashable,
+        problem: AgentkeysError,
+        *,
+        left: timedelta,
+        at_least: timedelta = timedelta(0),
+    ) -> None:
+        """`left` is for how long there still is something to serve instead.
+
+        `at_least` is how long it is not to be tried in any case.
+        """
+        before = self._failures.pop(what, None)
         in_a_row = before.in_a_row + 1 if before else 1
         draw = self._draw()
-        wish = min(timedelta(seconds=problem.retry_after or 0), LONGEST_WISH) * (1 + draw / 4)
+        wish = min(timedelta(seconds=problem.retry_after or 0), LONGEST_WISH)
+        wish = max(wish, at_least) * (1 + draw / 4)
         pause = max(wish, retry_pause(left, in_a_row, draw))
         growing = max(wish, retry_pause(timedelta(0), in_a_row, draw))
         now = self._clock.monotonic()
@@ -50,6 +69,8 @@ class FailureMemory:
             needed_until=now + min(pause, growing).total_seconds(),
             in_a_row=in_a_row,
         )
+        if self._limit is not None and len(self._failures) > self._limit:
+            del self._failures[next(iter(self._failures))]
 
     def recall(self, what: Hashable, *, needed: bool = False) -> AgentkeysError | None:
         """Why it is not to be tried now; None when it may be tried.

@@ -42,12 +42,13 @@ def parse_answer(
     body: bytes,
     *,
     store: StoreKind,
-    request: AssumeRoleRequest,
     now: datetime,
+    request: AssumeRoleRequest | None = None,
     audiences: Audiences | None = None,
 ) -> AssumedRole:
-    """The credentials in an answer to `request`; header names are lower case.
+    """The credentials in an answer; header names are lower case.
 
+    `request`, the one that it answers, and `audiences` only make messages and hints better.
     Raises StsTokenRefused, StsBusy or StsRefused for a refusal, by the meaning its code has at
     this kind of store, and StsAnswerInvalid for whatever is no answer of an STS, credentials that
     have expired by `now` included. Nothing of the body is in an error but code, request id and a

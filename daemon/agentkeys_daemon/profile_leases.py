@@ -10,7 +10,6 @@ from agentkeys.config import Profile
 from agentkeys.documents import DEFAULT_REGION
 from agentkeys.leases import Lease, LeaseCache, LeaseTerms
 from agentkeys.scopes import Scope, profile_scope
-from agentkeys.stores import sts_endpoint
 from agentkeys.sts import StsClient
 from agentkeys.transport import Transport
 from agentkeys_daemon.identities import Identities
@@ -104,6 +103,4 @@ class ProfileLeases:
 
     def _endpoint(self, profile: Profile) -> str:
         """Where the profile's STS is; the client's environment has no say in it."""
-        if profile.store.sts_endpoint:
-            return profile.store.sts_endpoint
-        return sts_endpoint(profile.store.kind, profile.region or DEFAULT_REGION)
+        return profile.store.sts_url(profile.region or DEFAULT_REGION)

@@ -31,6 +31,7 @@ COMMANDS = {
     "runs": "List the programs that run with credentials.",
     "wait": "Wait until credentials last long enough.",
     "profiles": "List the configured profiles.",
+    "stores": "List stores, and explain what one needs.",
     "configure-aws": "Write profiles into ~/.aws/config.",
     "hook": "Print what a shell needs for completions and a prompt.",
     "prompt": "Print a segment for a shell's prompt.",

@@ -25,6 +25,7 @@ __all__ = [
     "BOB",
     "CAROL",
     "ISSUER",
+    "LATEST",
     "MISMADE",
     "SHARED_OMNI",
     "TAGS",
@@ -43,6 +44,9 @@ AUDIENCE = "sts.amazonaws.com"
 TAGS = "https://aws.amazon.com/tags"
 SHARED_OMNI = "59b663ae9efa8eb5bb8063c4e9cdef8efc6395aa2d4ab9050412666c1d036521"
 """What brokers of May 2026 gave to every user without a wallet."""
+
+LATEST = 10
+"""The last generation of brokers that changed anything for clients."""
 
 Claims = dict[str, Any]
 
@@ -95,21 +99,35 @@ def web_identity_claims(
     audience: str = AUDIENCE,
     at: datetime = SAMPLE_NOW,
     lifetime: timedelta = timedelta(minutes=5),
+    generation: int = LATEST,
 ) -> Claims:
-    """The payload that today's brokers sign for `user`'s session."""
-    tags = {"agentkeys_user_wallet": user.subject, "agentkeys_actor_omni": user.omni}
-    return {
+    """The payload that brokers of a generation sign for `user`'s session."""
+    tags = _tags(user, generation)
+    claims = {
         "iss": issuer,
-        "sub": f"agentkeys:agent:{user.subject}",
+        "sub": f"agentkeys:agent:{tags['agentkeys_user_wallet']}",
         "aud": audience,
         "iat": int(at.timestamp()),
         "exp": int((at + lifetime).timestamp()),
         **tags,
-        TAGS: {
+    }
+    if generation >= 3:
+        claims[TAGS] = {
             "principal_tags": {name: [value] for name, value in tags.items()},
             "transitive_tag_keys": list(tags),
-        },
-    }
+        }
+    return claims
+
+
+def _tags(user: User, generation: int) -> dict[str, str]:
+    """Source: the broker's client contract, sections 2.2 and 2.5."""
+    if generation < 5:
+        return {"agentkeys_user_wallet": user.wallet}
+    if generation < 7:
+        omni = user.omni if user.wallet else SHARED_OMNI
+        return {"agentkeys_user_wallet": user.wallet, "agentkeys_actor_omni": omni}
+    omni = user.omni.lower().removeprefix("0x") if generation >= 8 else user.omni
+    return {"agentkeys_user_wallet": user.wallet or omni, "agentkeys_actor_omni": omni}
 
 
 def web_identity_jwt(user: User = ALICE, **options: Any) -> str:
@@ -226,6 +244,8 @@ MISMADE: dict[str, Callable[[Claims], str]] = {
     "with the shared omni for a wallet": _with_wallet(SHARED_OMNI),
     "with another's omni": _with_omni(BOB.omni),
     "with a malformed omni": _with_omni("0x" + ALICE.omni),
+    "with another's subject": _with(sub=f"agentkeys:agent:{BOB.wallet}"),
+    "with an empty subject": _with(sub="agentkeys:agent:"),
     "for another audience": _with(aud="vault.example.com"),
     "by another issuer": _with(iss="https://evil.example.com"),
     "expired": lambda claims: sign({**claims, "exp": claims["iat"] - 1}),

@@ -40,9 +40,11 @@ def a_token(claims: dict[str, Any], issuer: str = ISSUER) -> WebIdentityToken:
         jwt=Secret("not looked at"),
         claims=claims,
         issuer=issuer,
-        subject="sub",
+        subject=claims.get("sub", "sub"),
         audiences=("aud",),
         expires_at=SAMPLE_NOW + timedelta(minutes=5),
+        algorithm="ES256",
+        key_id="key",
     )
 
 
@@ -325,3 +327,66 @@ def test_no_refusal_repeats_what_a_token_says_at_length() -> None:
     with pytest.raises(TokenUnconfined) as refusal:
         check_confined(tagged({"principal_tags": {"x" * 5000: [""]}}), BY_TAGS)
     assert len(refusal.value.message) < 200
+
+
+# What brokers of each generation sign, and for whom a store can tell apart by it.
+
+AGENT = User(omni="3529bd0cb31f6761c8fe8c42e915a90da02eda02cbb4d0e6f3d99340d4991de5")
+SPELT_WITH_0X = User(omni=f"0x{CAROL.omni}")
+SPELT_IN_UPPER_CASE = User(omni=CAROL.omni.upper())
+
+GENERATIONS = [
+    # generation, the session's user, the omni that the session is known by, what is said if refused
+    (4, ALICE, ALICE.omni, None),
+    (4, CAROL, CAROL.omni, "is empty"),
+    (5, ALICE, ALICE.omni, None),
+    (5, CAROL, CAROL.omni, "is empty"),
+    (6, ALICE, ALICE.omni, None),
+    (6, CAROL, CAROL.omni, "is empty"),
+    (7, ALICE, ALICE.omni, None),
+    (7, CAROL, CAROL.omni, None),
+    (7, AGENT, AGENT.omni, None),
+    (7, SPELT_WITH_0X, CAROL.omni, "agentkeys_actor_omni is malformed"),
+    (7, SPELT_IN_UPPER_CASE, CAROL.omni, "agentkeys_user_wallet is malformed"),
+    (8, ALICE, ALICE.omni, None),
+    (8, CAROL, CAROL.omni, None),
+    (8, AGENT, AGENT.omni, None),
+    (8, SPELT_WITH_0X, CAROL.omni, None),
+    (8, SPELT_IN_UPPER_CASE, CAROL.omni, None),
+    (9, ALICE, ALICE.omni, None),
+    (9, AGENT, AGENT.omni, None),
+]
+
+
+@pytest.mark.parametrize(("generation", "user", "omni", "refused"), GENERATIONS)
+def test_every_generation_s_tokens_confine_or_are_refused(
+    generation: int, user: User, omni: str, refused: str | None
+) -> None:
+    """The prefix is built from the claims, so that these must be the session's to the letter."""
+    token = a_token(web_identity_claims(user, generation=generation))
+    wallet = user.wallet or None
+    if refused is None:
+        check_broker_claims(token, wallet=wallet, omni=omni, issuer=ISSUER)
+        assert token.claims[WALLET] == (wallet or omni)
+        assert token.subject == f"agentkeys:agent:{wallet or omni}"
+        check_confined(token, BY_TAGS)
+        return
+    with pytest.raises(TokenUnconfined, match=refused):
+        check_broker_claims(token, wallet=wallet, omni=omni, issuer=ISSUER)
+
+
+@pytest.mark.parametrize("generation", [5, 6])
+def test_the_shared_omni_of_old_brokers_is_refused_by_name(generation: int) -> None:
+    """Also where something else than the omni fills the wallet."""
+    claims = web_identity_claims(CAROL, generation=generation)
+    claims[WALLET] = CAROL.omni
+    with pytest.raises(TokenUnconfined, match="every user without a wallet shares"):
+        check_as(CAROL, a_token(claims))
+
+
+@pytest.mark.parametrize("subject", ["agentkeys:agent:", BOB.wallet, "agentkeys:agent:*"])
+def test_the_subject_names_the_session_s_user(subject: str) -> None:
+    """Stores that know no tags confine by it."""
+    claims = web_identity_claims() | {"sub": subject}
+    with pytest.raises(TokenUnconfined, match="sub names somebody else"):
+        check_as(ALICE, a_token(claims))

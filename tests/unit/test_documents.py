@@ -86,6 +86,16 @@ def test_what_is_not_known_is_not_set() -> None:
     assert all(given.values())
 
 
+def test_how_the_store_wants_to_be_spoken_to_is_told() -> None:
+    """By the variables that AWS SDKs read."""
+    store = Store("west", AWS, None, None, None, fips=True, checksums="when_required")
+    given = variables(store=store)
+    assert given["AWS_USE_FIPS_ENDPOINT"] == "true"
+    assert "AWS_USE_DUALSTACK_ENDPOINT" not in given
+    assert given["AWS_REQUEST_CHECKSUM_CALCULATION"] == "when_required"
+    assert given["AWS_RESPONSE_CHECKSUM_VALIDATION"] == "when_required"
+
+
 def test_a_user_without_a_wallet_lives_under_the_omni() -> None:
     """As the broker's tokens have it."""
     given = variables_of(a_profile(), a_lease(CAROL))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agentkeys.errors import TokenInvalid
 from agentkeys.jwts import parse_claims, parse_expiry, parse_web_identity_token
 from agentkeys.secret import Secret
+from agentkeys.stores import STORE_KINDS
 from tests.support.moved_clock import SAMPLE_NOW
 from tests.support.samples import broker_sample
 from tests.support.tokens import (
@@ -126,6 +127,23 @@ def test_every_algorithm_that_a_store_can_check_is_taken(algorithm: str) -> None
     """Whether the store takes it is for the store to say."""
     token = _signed_with(algorithm)
     assert parse_claims(Secret(token), what="the token")["aud"] == AUDIENCE
+    parsed = parse_web_identity_token(Secret(token), now=SAMPLE_NOW)
+    assert (parsed.algorithm, parsed.key_id) == (algorithm, None)
+
+
+def test_a_token_names_the_key_that_signed_it() -> None:
+    """As far as its header does: some stores cannot find the key otherwise."""
+    token = sign(web_identity_claims())
+    assert parse_web_identity_token(Secret(token), now=SAMPLE_NOW).key_id == "oidc-1778200000"
+
+
+def test_another_algorithm_is_refused_with_those_that_are_good_anywhere() -> None:
+    """Whichever store it would have been for."""
+    token = Secret(mismade_jwt("signed with a shared secret", web_identity_claims()))
+    with pytest.raises(TokenInvalid, match="signed with HS256") as refusal:
+        parse_web_identity_token(token, now=SAMPLE_NOW)
+    assert refusal.value.hint == "have the issuer sign with RS256 or ES256, which every store takes"
+    assert all({"RS256", "ES256"} <= kind.algorithms for kind in STORE_KINDS.values())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from agentkeys.errors import (
     StsRefused,
     StsTokenRefused,
     StsUnreachable,
+    TokenInvalid,
     TokenUnconfined,
     VaultLocked,
     WrongIdentity,
@@ -30,6 +32,7 @@ from agentkeys.errors import (
 from agentkeys.leases import Lease, LeaseTerms, Minter
 from agentkeys.leases.minting import check_expected
 from agentkeys.models import Confinement, RoleArn, WebIdentityToken
+from agentkeys.stores import CEPH, MINIO, StoreKind
 from tests.fakes.exchange import FakeExchange
 from tests.fakes.tokens import FakeTokenSource
 from tests.support.hasty_loop import HastyLoop, run_hastily
@@ -134,6 +137,25 @@ def test_a_token_that_does_not_confine_reaches_no_store(
         mint(a_profile(**changes))
     assert (mint.source.fetches, mint.sts.calls, mint.naps) == (1, 0, [])
     assert refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "need"),
+    [
+        pytest.param(replace(CEPH, algorithms=frozenset({"RS256"})), "RS256", id="algorithm"),
+        pytest.param(replace(MINIO, algorithms=frozenset({"ES512"})), "ES512", id="another"),
+    ],
+)
+def test_a_token_of_a_form_that_the_store_refuses_is_not_shown_to_it(
+    kind: StoreKind, need: str
+) -> None:
+    """The hint says what that kind of store needs."""
+    mint = Mint()
+    store = replace(PROFILE.store, kind=kind)
+    with pytest.raises(TokenInvalid, match="signed with ES256") as refusal:
+        mint(a_profile(store=store))
+    assert (mint.source.fetches, mint.sts.calls, mint.naps) == (1, 0, [])
+    assert refusal.value.hint == f"have the issuer sign with {need}"
 
 
 def test_one_of_several_audiences_is_enough() -> None:

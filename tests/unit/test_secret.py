@@ -51,7 +51,10 @@ HOLDERS = [
     pytest.param(SESSION, id="session"),
     pytest.param(CREDENTIALS, id="credentials"),
     pytest.param(
-        WebIdentityToken(SECRET, {"nonce": VALUE}, "iss", "sub", ("aud",), SAMPLE_NOW), id="token"
+        WebIdentityToken(
+            SECRET, {"nonce": VALUE}, "iss", "sub", ("aud",), SAMPLE_NOW, "ES256", "key"
+        ),
+        id="token",
     ),
     pytest.param(LEASE, id="lease"),
     pytest.param(Kept(SESSION, {"digest": LEASE}), id="vault entry"),

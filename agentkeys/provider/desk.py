@@ -1,0 +1,186 @@
+"""Trades presented tokens for credentials, once however many present the same one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from copy import copy
+from dataclasses import dataclass
+from datetime import timedelta
+
+from agentkeys.clock import Clock, format_utc
+from agentkeys.documents import credential_variables, place_variables
+from agentkeys.errors import AgentkeysError, StsError, StsTokenRefused, WrongIdentity
+from agentkeys.flights import Flights
+from agentkeys.leases import FailureMemory, Freshness, LeaseTerms, Minter
+from agentkeys.leases.schedule import latest_refresh
+from agentkeys.provider.holdings import Holding, Holdings
+from agentkeys.provider.presented import PresentedToken
+from agentkeys.provider.settings import Setting
+from agentkeys.provider.stores import StsStores
+from agentkeys.scopes import profile_scope
+from agentkeys.secret import Secret
+from agentkeys.served import ServedCredentials, read_served
+
+__all__ = ["Desk", "Order", "closed"]
+
+log = logging.getLogger("agentkeys.provider")
+
+PATIENCE = timedelta(seconds=3)
+"""How long a caller waits for something fresher than what is still good."""
+
+REFUSED_REST = timedelta(minutes=1)
+"""How long a token that a store has refused is not shown to it again."""
+
+FAILURES = 1_000
+"""How many are remembered: a flood of forged tokens must cost no more memory than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one call asks for."""
+
+    setting: Setting
+    token: Secret
+    key: bytes
+
+
+class Desk:
+    """Serves orders; belongs to the event loop that first brings one, until `aclose`."""
+
+    def __init__(
+        self,
+        *,
+        holdings: Holdings,
+        stores: StsStores,
+        minter: Minter,
+        clock: Clock,
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._holdings = holdings
+        self._stores = stores
+        self._minter = minter
+        self._clock = clock
+        self._patience = patience
+        self._failures = FailureMemory(clock=clock, limit=FAILURES)
+        self._flights: Flights[bytes, Holding] = Flights()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+
+    async def serve(self, order: Order) -> ServedCredentials:
+        """Credentials that are good now, and that only this token and this profile can get.
+
+        Raises TokenError, StsError, ConfigError, DaemonTimeout; RuntimeError once it is closed and
+        in another event loop.
+        """
+        self._check_loop()
+        held = self._holdings.get(order.key)
+        freshness = held.freshness(self._clock) if held else Freshness.OVER
+        if held is None or freshness is Freshness.OVER:
+            if problem := self._failures.recall(order.key, needed=True):
+                raise copy(problem)
+            return await self._wait(order)
+        if freshness is Freshness.FRESH or self._failures.recall(order.key):
+            return held.served
+        minting = self._join(order)
+        if freshness is Freshness.EARLY:
+            return held.served
+        return await self._await_or_keep(order, minting)
+
+    async def aclose(self) -> None:
+        """Ends the mints under way; whoever waits for one gets a RuntimeError."""
+        self._is_closed = True
+        tasks = [task for _, task in self._flights.items()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._stores.aclose()
+
+    async def _wait(self, order: Order) -> ServedCredentials:
+        minting = self._join(order)
+        try:
+            # A caller that gives up must not take the mint down with it: others wait for it too.
+            return (await asyncio.shield(minting)).served
+        except asyncio.CancelledError:
+            if self._is_closed and minting.cancelled():
+                raise closed() from None
+            raise
+
+    async def _await_or_keep(
+        self, order: Order, minting: asyncio.Task[Holding]
+    ) -> ServedCredentials:
+        await asyncio.wait({minting}, timeout=self._patience.total_seconds())
+        if minting.done() and not minting.cancelled() and minting.exception() is None:
+            return minting.result().served
+        # It may have been invalidated meanwhile: then there is nothing to go on with.
+        held = self._holdings.get(order.key)
+        if held is None or held.freshness(self._clock) is Freshness.OVER:
+            return await self._wait(order)
+        return held.served
+
+    def _join(self, order: Order) -> asyncio.Task[Holding]:
+        return self._flights.join(order.key, lambda: self._mint(order))
+
+    async def _mint(self, order: Order) -> Holding:
+        profile = order.setting.profile
+        source = PresentedToken(
+            order.token,
+            profile=profile,
+            exchange=self._stores.exchange(order.setting),
+            now=lambda: self._stores.now(order.setting),
+        )
+        terms = LeaseTerms(profile, order.setting.sts_endpoint, source, profile_scope(profile))
+        try:
+            lease = await self._minter.mint(terms, source, subject="", plan=_plan)
+        except WrongIdentity as problem:
+            # There is nobody to log in.
+            raise WrongIdentity(
+                f"the profile {profile.name} is for somebody else than the token names",
+                hint="present the token of whom expect_subject or expect_wallet names",
+            ) from problem
+        except AgentkeysError as problem:
+            self._failed(order, problem)
+            raise
+        variables = credential_variables(lease)
+        variables |= place_variables(profile, lease, inherited_region=None)
+        holding = Holding(lease, read_served(variables), source.expires_at)
+        self._failures.forget(order.key)
+        self._holdings.keep(order.key, holding)
+        return holding
+
+    def _failed(self, order: Order, problem: AgentkeysError) -> None:
+        held = self._holdings.get(order.key)
+        left = max(timedelta(0), held.lease.remaining(self._clock)) if held else timedelta(0)
+        if isinstance(problem, StsError) or problem.retryable:
+            rest = REFUSED_REST if isinstance(problem, StsTokenRefused) else timedelta(0)
+            # A copy: the one that is raised holds on to whatever was on the way, the token too.
+            self._failures.remember(order.key, copy(problem), left=left, at_least=rest)
+        if held and left:
+            log.warning(
+                "credentials …%s of profile %s could not be refreshed, they last until %s: %s (%s)",
+                held.lease.credentials.key_ending,
+                order.setting.profile.name,
+                format_utc(held.lease.credentials.expires_at),
+                problem.message,
+                problem.hint,
+            )
+
+    def _check_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._is_closed:
+            raise closed()
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
+            raise RuntimeError("the provider belongs to another event loop: make one for each")
+
+
+def closed() -> RuntimeError:
+    """What a call gets that comes too late."""
+    return RuntimeError("the provider is closed")
+
+
+def _plan(lifetime: timedelta, draw: float) -> timedelta:
+    """Late: the token that the next ones are minted with may be over long before."""
+    return latest_refresh(lifetime) * (0.9 + 0.1 * draw)
