@@ -5,22 +5,28 @@ Source of the wire format: the broker's client contract, generations with sessio
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from agentkeys.errors import BrokerRefused, BrokerUnreachable, LoginRequired, TokenError
-from agentkeys.http_dates import retry_after
-from agentkeys.quoting import quotable
+from agentkeys.broker_features import WANTED, BrokerFeatures
+from agentkeys.broker_refusals import (
+    BINDING,
+    RESOLVING,
+    SESSION,
+    Refusals,
+    json_object,
+    refusal_of,
+)
+from agentkeys.errors import BrokerRefused, BrokerUnreachable
 from agentkeys.secret import Secret
-from agentkeys.transport import Answer, Transport, TransportError
+from agentkeys.sessions import DeviceProof
+from agentkeys.transport import Transport, TransportError
 
-__all__ = ["BrokerClient"]
+__all__ = ["BrokerClient", "device_fields"]
 
-_RATE_LIMIT = re.compile(r"rate limited: .*?retry in (\d{1,6})s\s*$")
-_SECRET_FIELDS = ("request_id", "signature")
+_SECRET_FIELDS = ("request_id", "signature", "pop_sig", "pairing_code")
 
 
 class BrokerClient:
@@ -29,6 +35,10 @@ class BrokerClient:
     def __init__(self, *, url: str, transport: Transport) -> None:
         self.url = url
         self._transport = transport
+
+    def now(self) -> datetime:
+        """The broker's time, as far as its answers have told it."""
+        return self._transport.times.now(self.url)
 
     async def tell_time(self) -> None:
         """Has the transport learn the broker's time, if it answers; whatever it answers has it."""
@@ -41,11 +51,25 @@ class BrokerClient:
         Raises LoginRequired when the broker no longer takes the session, BrokerUnreachable,
         BrokerRefused.
         """
-        answer = await self.call("POST", "/v1/mint-oidc-jwt", bearer=session)
-        token = answer.get("jwt")
-        if not isinstance(token, str) or not token:
-            raise self._not_an_answer("a token")
-        return Secret(token)
+        answer = await self.find("POST", "/v1/mint-oidc-jwt", bearer=session, refusals=BINDING)
+        if answer is None:
+            raise self._mints_nothing(await self.fetch_features())
+        return self._secret(answer, "jwt", "a token")
+
+    async def resolve_device(self, device: DeviceProof) -> Secret | None:
+        """A fresh session for a device that is bound; None where the broker is too old for that.
+
+        Raises LoginRequired when the proof is not taken, BrokerRefused while the device is not
+        bound or no longer, BrokerUnreachable.
+        """
+        # Without is_device, some brokers would start a hosted machine for it.
+        body = {**device_fields(device), "is_device": True}
+        answer = await self.find("POST", "/v1/agent/resolve", body=body, refusals=RESOLVING)
+        return None if answer is None else self._secret(answer, "session_jwt", "a session")
+
+    async def fetch_features(self) -> BrokerFeatures:
+        """What its discovery document tells of it; raises BrokerRefused, BrokerUnreachable."""
+        return BrokerFeatures.of(await self.find("GET", "/.well-known/openid-configuration"))
 
     async def call(
         self,
@@ -55,11 +79,34 @@ class BrokerClient:
         body: Mapping[str, Any] | None = None,
         bearer: Secret | None = None,
         ticket: Secret | None = None,
+        refusals: Refusals | None = None,
     ) -> dict[str, Any]:
         """One request; its JSON object. Raises LoginRequired, BrokerRefused, BrokerUnreachable.
 
         `ticket` is the path's last part where that is a secret, so that no error can show it.
+        `refusals` says what statuses mean here, where that is more than they mean anywhere.
         """
+        found = await self.find(
+            method, path, body=body, bearer=bearer, ticket=ticket, refusals=refusals
+        )
+        if found is None:
+            raise BrokerRefused(
+                f"{self.url} does not offer {path}",
+                hint="check the identity's url; this broker may be too old, or built without it",
+            )
+        return found
+
+    async def find(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        bearer: Secret | None = None,
+        ticket: Secret | None = None,
+        refusals: Refusals | None = None,
+    ) -> dict[str, Any] | None:
+        """The same, but None where the broker offers no such path."""
         headers = {"accept": "application/json"}
         if bearer is not None:
             headers["authorization"] = f"Bearer {bearer.reveal()}"
@@ -70,52 +117,33 @@ class BrokerClient:
             raise BrokerUnreachable(
                 f"the broker did not answer: {problem.message}", hint=problem.hint
             ) from problem
+        if answer.status == 404:
+            return None
         if answer.status != 200:
             sent = [secret.reveal() for secret in (bearer, ticket) if secret]
             sent += [str(body[name]) for name in _SECRET_FIELDS if body and name in body]
-            raise self._refusal(answer, path, sent=sent, authenticated=bearer is not None)
-        found = _json_object(answer)
+            known = refusals or (SESSION if bearer else {})
+            raise refusal_of(answer, url=self.url, sent=sent, known=known, now=self.now())
+        found = json_object(answer)
         if found is None:
             raise self._not_an_answer("JSON")
         return found
 
-    def _refusal(
-        self, answer: Answer, path: str, *, sent: Collection[str], authenticated: bool
-    ) -> TokenError:
-        envelope = _json_object(answer) or {}
-        code = quotable(envelope.get("error"), secrets=sent)
-        detail = quotable(envelope.get("message"), secrets=sent)
-        if answer.status == 401 and authenticated:
-            return LoginRequired(
-                "the broker no longer accepts the session", hint="run: agentkeys login"
-            )
-        limited = _RATE_LIMIT.search(detail)
-        if answer.status == 400 and limited:
+    def _secret(self, answer: Mapping[str, Any], name: str, what: str) -> Secret:
+        value = answer.get(name)
+        if not isinstance(value, str) or not value:
+            raise self._not_an_answer(what)
+        return Secret(value)
+
+    def _mints_nothing(self, features: BrokerFeatures) -> BrokerRefused:
+        if not features.is_broker:
             return BrokerRefused(
-                "the broker limits how often this may be asked",
-                hint=f"wait {limited[1]} s and try again",
-                retry_after=float(limited[1]),
+                f"{self.url} is {features.generation}",
+                hint='check the identity\'s url; for other issuers there is source = "oidc"',
             )
-        if answer.status in (408, 429) or answer.status >= 500:
-            return BrokerUnreachable(
-                f"the broker at {self.url} answered {answer.status}{_in_brackets(code)}",
-                hint="try again in a moment; if it stays, ask the broker's operator",
-                retry_after=retry_after(answer.headers, self._transport.times.now(self.url)),
-            )
-        if 300 <= answer.status < 400:
-            return BrokerRefused(
-                f"the broker at {self.url} answered with a redirect (status {answer.status})",
-                hint="redirects are not followed: set the identity's url to where it leads",
-            )
-        if answer.status == 404:
-            return BrokerRefused(
-                f"{self.url} does not offer {path}",
-                hint="check the identity's url; this broker may be too old, or built without it",
-            )
-        words = detail or f"status {answer.status}"
         return BrokerRefused(
-            f"the broker refused{_in_brackets(code)}: {words}",
-            hint=_FORBIDDEN_HINT if answer.status == 403 else "check what was asked of it",
+            f"the broker at {self.url} mints no web identity tokens: it is {features.generation}",
+            hint=f"this broker is too old: {WANTED}",
         )
 
     def _not_an_answer(self, expected: str) -> BrokerUnreachable:
@@ -125,16 +153,6 @@ class BrokerClient:
         )
 
 
-_FORBIDDEN_HINT = "the owner of this account has to allow it; then try again"
-
-
-def _json_object(answer: Answer) -> dict[str, Any] | None:
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _in_brackets(code: str) -> str:
-    return f" ({code})" if code else ""
+def device_fields(device: DeviceProof) -> dict[str, str]:
+    """What every request of a paired device says of itself."""
+    return {"device_pubkey": device.address, "pop_sig": device.signature.reveal()}

@@ -40,7 +40,9 @@ def check_broker_claims(
     """Holds a broker's token against its own tags and against the session that it was minted for.
 
     `wallet` and `omni` are the session's, lower-case; a session without a wallet is known by its
-    omni alone. Raises TokenUnconfined.
+    omni alone. Brokers of the first week of June 2026 copied the omni as the session spelt it, with
+    0x or in upper case. Stores compare letters: such a token is refused, since it would lead to
+    another prefix than the same user has at any other broker. Raises TokenUnconfined.
     """
     claims = token.claims
     if token.issuer != issuer:
@@ -52,11 +54,16 @@ def check_broker_claims(
     if not _WALLET_FORM.fullmatch(found):
         raise _unconfined(
             f"the token's {WALLET_CLAIM} is {'empty' if not found else 'malformed'}",
-            "the broker is too old for this kind of login, or broken: ask its operator",
+            "the broker is too old for this kind of login, or broken: log in with a wallet, or ask"
+            " its operator",
         )
     actor = claims.get(OMNI_CLAIM)
     if actor is not None and (not isinstance(actor, str) or not _OMNI_FORM.fullmatch(actor)):
-        raise _unconfined(f"the token's {OMNI_CLAIM} is malformed", "ask the broker's operator")
+        raise _unconfined(
+            f"the token's {OMNI_CLAIM} is malformed",
+            "it must be 64 hex digits in lower case, as brokers write it since 10 June 2026:"
+            " ask the broker's operator",
+        )
     if SHARED_OMNI in (found, actor):
         raise _unconfined(
             "the token carries the omni that every user without a wallet shares",
@@ -66,6 +73,11 @@ def check_broker_claims(
         raise _unconfined(
             "the token belongs to another identity than the session",
             "log in again; if it happens once more, tell the broker's operator",
+        )
+    if token.subject.rpartition(":")[2] not in (found, omni):
+        # Some stores confine by it, and runs may be pinned to it.
+        raise _unconfined(
+            "the token's sub names somebody else than its claims", "ask the broker's operator"
         )
     _check_tags_match(claims)
 

@@ -85,20 +85,19 @@ class App:
         self._transport = transport
         self._files = AwsFiles(paths.run / "aws")
         self._repeats = Repeats(clock=clock)
+        self._sources = TokenSources(
+            transport=transport,
+            clock=clock,
+            environ=environ,
+            logged_in=lambda name, session: self.records.logged("login", name, session, itself()),
+        )
         self.identities = Identities(
             vault=opened.vault,
             times=transport.times,
             clock=clock,
             state=paths.state,
             report=self._minted,
-            sources=TokenSources(
-                transport=transport,
-                clock=clock,
-                environ=environ,
-                logged_in=lambda name, session: self.records.logged(
-                    "login", name, session, itself()
-                ),
-            ),
+            sources=self._sources,
         )
         self.leases = ProfileLeases(identities=self.identities, transport=transport, clock=clock)
         self.records = Recorder(
@@ -205,6 +204,7 @@ class App:
     async def aclose(self) -> LeftBehind:
         """Writes what is still to be written and ends helpers and connections."""
         endpoint = await self.runs.aclose()
+        await self._sources.settle()
         await self.identities.flush()
         left = LeftBehind(endpoint, self.opened.in_memory(), tuple(self.runs.all))
         await self.opened.vault.aclose()

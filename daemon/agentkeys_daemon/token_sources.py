@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from agentkeys.broker import BrokerClient
 from agentkeys.clock import Clock
 from agentkeys.config import (
     BrokerIdentity,
+    CommandIdentity,
+    FileIdentity,
+    GithubIdentity,
     Identity,
+    OidcIdentity,
     SandboxIdentity,
 )
-from agentkeys.errors import ConfigError
+from agentkeys.errors import AgentkeysError, SourceAbsent
 from agentkeys.keeper import Keeper
 from agentkeys.login import await_login, start_email_login, take_managed_wallet
+from agentkeys.oidc import Issuers, OidcClient
 from agentkeys.sessions import (
     BrokerSession,
+    GithubSession,
+    OidcSession,
     Session,
+    TokenFileSession,
     parse_broker_session,
 )
 from agentkeys.tokens import TokenSource
 from agentkeys.tokens.broker import BrokerTokenSource
+from agentkeys.tokens.client_credentials import ClientCredentialsTokenSource
+from agentkeys.tokens.command import CommandTokenSource
+from agentkeys.tokens.file import FileTokenSource
+from agentkeys.tokens.github import GithubTokenSource
+from agentkeys.tokens.oidc import OidcTokenSource, Refreshes
 from agentkeys.tokens.sandbox import SandboxTokenSource
 from agentkeys.transport import Transport
 
@@ -47,6 +61,9 @@ class TokenSources:
         self._clock = clock
         self._environ = environ
         self._logged_in = logged_in
+        self._issuers = Issuers(transport=transport, clock=clock)
+        # One for all: a source that is made anew may hold the session of the one before.
+        self._refreshes = Refreshes()
 
     def make(self, identity: Identity, keeper: Keeper) -> TokenSource:
         """A source for `identity`, whose sessions are with `keeper`."""
@@ -54,12 +71,48 @@ class TokenSources:
             return self._sandbox(identity, keeper)
         if isinstance(identity, BrokerIdentity):
             return self._broker(identity, keeper)
-        raise ConfigError(f"nothing is known of a source {identity.source!r}")
+        if isinstance(identity, OidcIdentity):
+            return self._oidc(identity, keeper)
+        if isinstance(identity, FileIdentity):
+            return FileTokenSource(path=lambda: _token_file(identity, keeper), clock=self._clock)
+        if isinstance(identity, CommandIdentity):
+            return CommandTokenSource(
+                argv=identity.argv, timeout=identity.timeout, clock=self._clock
+            )
+        if isinstance(identity, GithubIdentity):
+            return GithubTokenSource(
+                sessions=keeper.of(GithubSession),
+                audience=identity.audience,
+                transport=self._transport,
+            )
+        raise AgentkeysError(f"no token source is made for {identity.source}")
+
+    async def settle(self) -> None:
+        """Waits for what must not be lost: logins that are being renewed."""
+        await self._refreshes.settle()
 
     def _broker(self, identity: BrokerIdentity, keeper: Keeper) -> BrokerTokenSource:
         broker = BrokerClient(url=identity.url, transport=self._transport)
         sessions = keeper.of(BrokerSession)
         return BrokerTokenSource(broker=broker, sessions=sessions, times=self._transport.times)
+
+    def _oidc(self, identity: OidcIdentity, keeper: Keeper) -> TokenSource:
+        times = self._transport.times
+        client = OidcClient(
+            settings=identity,
+            issuers=self._issuers,
+            transport=self._transport,
+            environ=self._environ,
+        )
+        if identity.is_service:
+            return ClientCredentialsTokenSource(identity=identity, client=client, times=times)
+        return OidcTokenSource(
+            identity=identity,
+            client=client,
+            sessions=keeper.of(OidcSession),
+            times=times,
+            refreshes=self._refreshes,
+        )
 
     def _sandbox(self, identity: SandboxIdentity, keeper: Keeper) -> SandboxTokenSource:
         return SandboxTokenSource(
@@ -76,3 +129,16 @@ class TokenSources:
         kept = parse_broker_session(wallet, url=broker.url)
         await keeper.keep_session(kept)
         self._logged_in(identity.name, kept)
+
+
+def _token_file(identity: FileIdentity, keeper: Keeper) -> Path:
+    """Raises SourceAbsent where neither the configuration nor a client has named one."""
+    if identity.path:
+        return identity.path
+    handed = keeper.of(TokenFileSession).held_session
+    if handed is None:
+        raise SourceAbsent(
+            f"no token file is known for {identity.name}: AWS_WEB_IDENTITY_TOKEN_FILE is not set",
+            hint="set it where the program is started, or the identity's path",
+        )
+    return handed.path

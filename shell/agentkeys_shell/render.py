@@ -92,12 +92,14 @@ def _refresh_in_seconds(profile: Mapping[str, Any]) -> int | None:
 
 
 def _identity(identity: Mapping[str, Any], *, exact: bool) -> str:
-    session = identity["session"]
+    session, where = identity["session"], escape(identity["url"] or identity["source"])
+    if session == "not_needed":
+        return f"{escape(identity['name'])}: no login needed, {where}"
     style = _SESSION_STYLE.get(session, "dim")
     words = f"{escape(identity['name'])}: session [{style}]{session}[/]"
-    if session == "live":
+    if session == "live" and identity["session_expires_at"]:
         words += f" for {_until(_session_seconds(identity), past='a moment', exact=exact)}"
-    return f"{words}, {escape(identity['url'])}"
+    return f"{words}, {where}"
 
 
 def _session_seconds(identity: Mapping[str, Any]) -> int:

@@ -19,6 +19,7 @@ from tests.support.tokens import (
     ALICE,
     AUDIENCE,
     CAROL,
+    LATEST,
     User,
     mismade_jwt,
     session_claims,
@@ -27,9 +28,13 @@ from tests.support.tokens import (
     web_identity_claims,
 )
 
-__all__ = ["MINT", "BrokerRequest", "FakeBroker", "envelope"]
+__all__ = ["MINT", "PAIR", "POLL", "RESOLVE", "BrokerRequest", "FakeBroker", "envelope"]
 
 MINT = "/v1/mint-oidc-jwt"
+RESOLVE = "/v1/agent/resolve"
+PAIR, POLL = "/v1/agent/pairing/request", "/v1/agent/pairing/poll"
+_SINCE = {"/.well-known/openid-configuration": 2, MINT: 2, PAIR: 7, POLL: 7, RESOLVE: 9}
+"""The first generation that has a path."""
 SIGNATURE = "0x" + "5a" * 65
 """What its signer puts under everything."""
 
@@ -60,22 +65,32 @@ def envelope(code: str, detail: str = "no reason") -> dict[str, str]:
 class FakeBroker:
     """Runs while its `with` block does; `url` is where, `requests` what arrived so far.
 
-    Left alone it does what a broker does: wallet, e-mail and OAuth2 logins, sessions, minting,
-    and a signer at the same address. Wallet logins are of whoever has that wallet among `users`,
-    the others of `users[0]`; any well-formed signature is taken. Its times are those of `clock`.
+    Left alone it does what a broker of its `generation` does: wallet, e-mail and OAuth2 logins,
+    pairing, sessions, minting, and a signer at the same address. Wallet logins are of whoever has
+    that wallet among `users`, the others of `users[0]`; any well-formed signature is taken. Its
+    times are those of `clock`.
     """
 
     def __init__(
-        self, *users: User, clock: Clock | None = None, audience: str = AUDIENCE, issuer: str = ""
+        self,
+        *users: User,
+        clock: Clock | None = None,
+        audience: str = AUDIENCE,
+        issuer: str = "",
+        generation: int = LATEST,
     ) -> None:
         self.users = users or (ALICE, CAROL)
         self.clock = clock or SystemClock()
         self.audience = audience
+        self.generation = generation
+        self.devices: dict[str, User] = {}
+        """The agents of devices that are bound, by address."""
         self.requests: list[BrokerRequest] = []
         self._issuer = issuer
         self._script: defaultdict[str, deque[_Reply]] = defaultdict(deque)
         self._challenges: dict[str, User] = {}
         self._logins: dict[str, dict[str, Any]] = {}
+        self._pairings: dict[str, User | None] = {}
         self._ended: set[str] = set()
         self._count = 0
         self._lock = threading.Lock()
@@ -117,6 +132,7 @@ class FakeBroker:
             "issuer": self.issuer,
             "audience": self.audience,
             "at": self.clock.now(),
+            "generation": self.generation,
             **options,
         }
         return web_identity_claims(user or self.users[0], **settings)
@@ -164,6 +180,10 @@ class FakeBroker:
         """Every login under way ends like that."""
         for login in self._logins.values():
             login.update(status=status, reason=reason)
+
+    def claim_pairings(self, agent: User) -> None:
+        """The owner enters the codes of all pairings under way."""
+        self._pairings = dict.fromkeys(self._pairings, agent)
 
     def end_session(self, session: str) -> None:
         """It no longer takes `session`, as if its operator had replaced the key."""
@@ -234,10 +254,15 @@ class FakeBroker:
             "POST /dev/sign-message": lambda _: _json(
                 {"address": ALICE.wallet, "signature": SIGNATURE, "key_version": 1}
             ),
+            f"POST {PAIR}": self._begin_pairing,
+            f"POST {POLL}": self._poll_pairing,
+            f"POST {RESOLVE}": self._resolve,
             "GET /healthz": lambda _: _Reply(200, b"ok"),
             "GET /.well-known/openid-configuration": lambda _: self._discovery(),
         }
         route = routes.get(f"{request.method} {request.path}")
+        if self.generation < _SINCE.get(request.path, 1):
+            return _Reply(404, b"")
         if route:
             return route(request)
         head, _, login = request.path.rpartition("/status/")
@@ -314,12 +339,40 @@ class FakeBroker:
         session = self.session_jwt(user)
         return {"status": "verified", "session_jwt": session, "omni_account": user.omni}
 
+    def _begin_pairing(self, request: BrokerRequest) -> _Reply:
+        ticket = self._ticket("pair", 38)
+        self._pairings[ticket] = None
+        expires = int(self.clock.now().timestamp()) + 600
+        code = f"code{self._count:020}"
+        return _json({"request_id": ticket, "pairing_code": code, "expires_at": expires})
+
+    def _poll_pairing(self, request: BrokerRequest) -> _Reply:
+        ticket = request.body["request_id"]
+        if ticket not in self._pairings:
+            return _json(envelope("unauthorized", "unknown ticket"), 401)
+        agent = self._pairings[ticket]
+        if agent is None:
+            return _json({"status": "pending"})
+        del self._pairings[ticket]
+        self.devices[request.body["device_pubkey"]] = agent
+        session = self.session_jwt(agent)
+        return _json({"status": "claimed", "session_jwt": session, "child_omni": agent.omni})
+
+    def _resolve(self, request: BrokerRequest) -> _Reply:
+        agent = self.devices.get(request.body["device_pubkey"])
+        if agent is None:
+            return _json(envelope("forbidden", "this device is not bound"), 403)
+        return _json({"session_jwt": self.session_jwt(agent), "actor_omni": agent.omni})
+
     def _discovery(self) -> _Reply:
+        claims = ["sub", "agentkeys_user_wallet"]
+        claims += ["https://aws.amazon.com/tags"] if self.generation >= 3 else []
+        claims += ["agentkeys_actor_omni"] if self.generation >= 5 else []
         return _json(
             {
                 "issuer": self.issuer,
                 "jwks_uri": f"{self.issuer}/.well-known/jwks.json",
-                "claims_supported": ["sub", "agentkeys_actor_omni", "https://aws.amazon.com/tags"],
+                "claims_supported": claims,
             }
         )
 

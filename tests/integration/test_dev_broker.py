@@ -20,7 +20,13 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from agentkeys.secret import Secret
-from tests.support.dev_broker import BrokerClient, RunningBroker, running_broker
+from tests.support.dev_broker import (
+    BrokerClient,
+    RunningBroker,
+    assert_refused,
+    audit_rows,
+    running_broker,
+)
 from tests.support.samples import broker_sample
 
 VECTORS = broker_sample("vectors")
@@ -65,26 +71,6 @@ def wallet_session(client: BrokerClient) -> dict[str, Any]:
     signature = sign(challenge["siwe_message"])
     proof = {"request_id": challenge["request_id"], "signature": signature}
     return client.answer("/v1/auth/wallet/verify", proof)
-
-
-def assert_refused(response: httpx.Response, status: int, code: str) -> str:
-    """The envelope, with `code` and the prefix that goes with it; gives the whole message."""
-    prefixes = {"bad_request": "bad request: ", "unauthorized": "unauthorized: "}
-    body = response.json()
-    assert (response.status_code, body["error"]) == (status, code)
-    assert set(body) == {"error", "message"}
-    message: str = body["message"]
-    assert message.startswith(prefixes.get(code, ""))
-    return message
-
-
-def audit_rows(broker: RunningBroker) -> list[dict[str, Any]]:
-    database = sqlite3.connect(broker.folder / "audit.sqlite")
-    try:
-        database.row_factory = sqlite3.Row
-        return [dict(row) for row in database.execute("SELECT * FROM mint_audit")]
-    finally:
-        database.close()
 
 
 # what it says about itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,6 +103,31 @@ class BrokerClient:
 
     def mint(self, session_jwt: str) -> dict[str, Any]:
         return self.answer("/v1/mint-oidc-jwt", None, bearer=session_jwt)
+
+
+def assert_refused(response: httpx.Response, status: int, code: str) -> str:
+    """The envelope, with `code` and the prefix that goes with it; gives the whole message."""
+    prefixes = {
+        "bad_request": "bad request: ",
+        "unauthorized": "unauthorized: ",
+        "forbidden": "forbidden: ",
+    }
+    body = response.json()
+    assert (response.status_code, body["error"]) == (status, code)
+    assert set(body) == {"error", "message"}
+    message: str = body["message"]
+    assert message.startswith(prefixes.get(code, ""))
+    return message
+
+
+def audit_rows(broker: RunningBroker) -> list[dict[str, Any]]:
+    """What the broker has on record of mints, oldest first."""
+    database = sqlite3.connect(broker.folder / "audit.sqlite")
+    try:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute("SELECT * FROM mint_audit")]
+    finally:
+        database.close()
 
 
 def _headers(bearer: str | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from agentkeys.broker import BrokerClient
+from agentkeys.broker_features import BrokerFeatures
 from agentkeys.errors import (
     AgentkeysError,
     BrokerRefused,
@@ -24,6 +25,7 @@ from tests.support.tokens import ALICE, BOB, session_jwt
 
 SESSION = session_jwt()
 PATH = "/v1/something"
+DISCOVERY = "/.well-known/openid-configuration"
 
 
 def mint(broker: FakeBroker, session: str = SESSION) -> Secret:
@@ -180,11 +182,12 @@ def test_403_names_whoever_can_help() -> None:
     ],
 )
 def test_a_rate_limit_says_how_long(detail: str, seconds: str) -> None:
-    """It comes as a 400, and nothing here waits for it."""
+    """It comes as a 400; whoever has that time may wait, and nothing here does."""
     problem = refusal_of(400, envelope("bad_request", detail))
     assert type(problem) is BrokerRefused
     assert problem.hint == f"wait {seconds} s and try again"
     assert problem.retry_after == float(seconds)
+    assert problem.retryable
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -264,7 +267,7 @@ def test_no_error_repeats_a_ticket(status: int) -> None:
     assert "eml-0123" not in refusal.value.message + refusal.value.hint
 
 
-@pytest.mark.parametrize("field", ["request_id", "signature"])
+@pytest.mark.parametrize("field", ["request_id", "signature", "pop_sig", "pairing_code"])
 def test_no_error_repeats_a_proof(field: str) -> None:
     """What was sent in the body to log in, and with it the rest of those words."""
     with FakeBroker() as broker:
@@ -321,3 +324,57 @@ def test_the_fake_takes_its_own_live_sessions_only() -> None:
         clock.move(timedelta(hours=6))
         with pytest.raises(LoginRequired):
             mint(broker, second)
+
+
+# Which generation it is of, and what it lacks.
+
+
+def features_of(broker: FakeBroker) -> BrokerFeatures:
+    return at_broker(broker.url, lambda client: client.fetch_features())
+
+
+@pytest.mark.parametrize(
+    ("generation", "tags", "omni", "said"),
+    [
+        (1, False, False, "April 2026"),
+        (2, False, False, "5 May 2026"),
+        (3, True, False, "g3 or g4"),
+        (4, True, False, "g3 or g4"),
+        (5, True, True, "g5 or newer"),
+        (9, True, True, "g5 or newer"),
+    ],
+)
+def test_its_discovery_tells_a_broker_s_generation(
+    generation: int, tags: bool, omni: bool, said: str
+) -> None:
+    """There is no version to ask for."""
+    with FakeBroker(generation=generation) as broker:
+        features = features_of(broker)
+    assert features.has_discovery == (generation > 1)
+    assert (features.has_tags, features.has_omni) == (tags, omni)
+    assert said in features.generation
+
+
+def test_the_sample_of_a_discovery_document_is_of_a_new_broker() -> None:
+    """And any other issuer's is of none."""
+    assert BrokerFeatures.of(broker_sample("openid-configuration.200")).has_omni
+    for other in ({}, {"claims_supported": None}, {"claims_supported": ["sub"]}):
+        assert not BrokerFeatures.of(other).is_broker
+
+
+def test_a_broker_that_mints_nothing_says_how_old_it_is() -> None:
+    """The first of them called STS themselves."""
+    with FakeBroker(generation=1) as broker:
+        with pytest.raises(BrokerRefused, match=r"April 2026 \(generation g1\)") as refusal:
+            mint(broker)
+        assert [request.path for request in broker.requests] == [MINT, DISCOVERY]
+    assert "too old" in refusal.value.hint
+
+
+def test_what_is_not_offered_is_absent_and_not_broken() -> None:
+    """For those who can do without it."""
+    with FakeBroker() as broker:
+        assert at_broker(broker.url, lambda client: client.find("POST", PATH)) is None
+        broker.answer_with(PATH, 500)
+        with pytest.raises(BrokerUnreachable):
+            at_broker(broker.url, lambda client: client.find("POST", PATH))

@@ -9,12 +9,9 @@ from typing import Any
 import jwt
 import pytest
 
+from agentkeys.ethereum import parse_address, recover_address
 from agentkeys.secret import Secret
-from agentkeys_shell.sandbox.broker.ethereum import (
-    derive_wallet,
-    parse_address,
-    recover_address,
-)
+from agentkeys_shell.sandbox.broker.ethereum import derive_wallet
 from agentkeys_shell.sandbox.broker.expiring import Expiring
 from agentkeys_shell.sandbox.broker.identity import Identity
 from agentkeys_shell.sandbox.broker.limits import RateLimit

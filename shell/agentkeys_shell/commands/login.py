@@ -15,6 +15,7 @@ from agentkeys.config import (
     Config,
     ConfigSource,
     Identity,
+    OidcIdentity,
     SandboxIdentity,
 )
 from agentkeys.errors import LoginFailed, LoginRequired
@@ -23,12 +24,14 @@ from agentkeys.secret import Secret
 from agentkeys_shell.daemon import identity_path
 from agentkeys_shell.fast_options import refuse_empty
 from agentkeys_shell.inside import check_outside
+from agentkeys_shell.issuer_login import by_issuer
 from agentkeys_shell.logging_in import by_email, by_oauth2, by_wallet
 from agentkeys_shell.output import ask_json, json_option, print_json, profile_option
+from agentkeys_shell.pairing import by_pairing
 
 MAX_SESSION_CHARACTERS = 20_000
-_AT_BROKER = ("email", "oauth2", "wallet", "session_stdin")
-_AT_ISSUER: tuple[str, ...] = ()
+_AT_BROKER = ("email", "oauth2", "wallet", "pair", "session_stdin")
+_AT_ISSUER = ("device",)
 
 
 @click.command(
@@ -41,7 +44,9 @@ _AT_ISSUER: tuple[str, ...] = ()
 @click.option("--oauth2", is_flag=True, help="Log in at the broker's OAuth2 provider.")
 @click.option("--wallet", metavar="0x…", help="Log in with a wallet of your own (SIWE).")
 @click.option("--signer-command", metavar="COMMAND", help="What signs for --wallet.")
+@click.option("--pair", is_flag=True, help="Show a code with which an owner adopts this agent.")
 @click.option("--session-stdin", is_flag=True, help="Read a session JWT from standard input.")
+@click.option("--device", is_flag=True, help="Log in at an issuer with a code, on any device.")
 @click.option("--no-browser", is_flag=True, help="Open no browser; print where to go.")
 @profile_option
 @json_option
@@ -92,9 +97,17 @@ def offer_login(profile: str | None, environ: Mapping[str, str]) -> None:
 
 def _log_in(target: Identity, ways: Mapping[str, Any], *, browser: bool) -> dict[str, Any]:
     """What the daemon says to it."""
+    if isinstance(target, OidcIdentity):
+        by_code = bool(ways.get("device"))
+        session = by_issuer(target, read_environment(), browser=browser, device=by_code)
+        return _hand_over(target, {"oidc": session.to_document()})
     if not isinstance(target, BrokerIdentity):
         # It says how tokens come from there.
         return _hand_over(target, {})
+    if ways.get("pair"):
+        jwt, device = by_pairing(target)
+        paired = {"session_jwt": jwt.reveal(), "url": target.url, "device": device.to_document()}
+        return _hand_over(target, paired)
     jwt = _at_broker(target, ways, browser=browser)
     return _hand_over(target, {"session_jwt": jwt.reveal(), "url": target.url})
 
@@ -150,7 +163,7 @@ def _address(target: BrokerIdentity) -> str:
     if not (os.isatty(0) and os.isatty(2)):
         raise LoginFailed(
             "there is no terminal to ask for an e-mail address at",
-            hint="add --email ADDRESS, --oauth2, --wallet 0x… or --session-stdin",
+            hint="add --email ADDRESS, --oauth2, --wallet 0x…, --pair or --session-stdin",
         )
     address: str = click.prompt("e-mail address", err=True)
     return address

@@ -8,13 +8,14 @@ import os
 import click
 
 from agentkeys.client import read_environment
-from agentkeys.errors import AgentkeysError
+from agentkeys.errors import AgentkeysError, SandboxError
 from agentkeys.paths import Paths
 from agentkeys.private_files import private_folder
 from agentkeys.sandbox_record import SandboxRecord, is_live, load_sandbox_record
 from agentkeys_shell.daemon import ask_running, identity_path
 from agentkeys_shell.inside import check_outside
 from agentkeys_shell.output import ask_json, json_option, print_json
+from agentkeys_shell.sandbox.claiming import claim_agent, find_user
 from agentkeys_shell.sandbox.lifecycle import start_sandbox, stop_sandbox
 
 
@@ -71,6 +72,30 @@ def stop(as_json: bool) -> int:
         print_json({"version": 1, "stopped": stopped})
     else:
         click.echo("stopped, its data is gone" if stopped else "no sandbox was running")
+    return 0
+
+
+@command.command("claim", context_settings={"ignore_unknown_options": True})
+@click.argument("code")
+@click.option("--user", metavar="NAME", help="Whose agent it becomes; the first user's otherwise.")
+@click.option("--label", default="agent", show_default=True, help="What its owner calls it.")
+@json_option
+def claim(code: str, user: str | None, label: str, as_json: bool) -> int:
+    """Let in the machine that shows CODE, as a made-up user's agent.
+
+    It is what agentkeys login --pair waits for.
+    """
+    environ = read_environment()
+    check_outside(environ)
+    record = load_sandbox_record(Paths.from_environment(environ).sandbox)
+    if record is None or not is_live(record):
+        raise SandboxError("no sandbox is running", hint="run: agentkeys sandbox start")
+    agent = claim_agent(record, find_user(record, user), code, label)
+    if as_json:
+        facts = {"owner": agent.owner, "label": agent.label, "prefix_id": agent.omni}
+        print_json({"version": 1, **facts})
+    else:
+        click.echo(f"{agent.owner} let in {agent.label}, s3://agentkeys/bots/{agent.omni}/")
     return 0
 
 

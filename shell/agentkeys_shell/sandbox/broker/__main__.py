@@ -58,6 +58,7 @@ def _serve(options: argparse.Namespace, issuer: str, listener: socket.socket) ->
         session_leeway=options.session_leeway_seconds,
         token_lifetime=options.token_seconds,
         audience=options.audience,
+        register_agents=not options.agents_wait,
     )
     if options.preload:
         threading.Thread(target=preload, daemon=True).start()
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--token-seconds", type=_seconds(60, 3600), default="300", metavar="N")
     add("--preload", action="store_true", help="import what wallet logins need ahead of the first")
     add("--audience", default="sts.amazonaws.com", help="of the web identity tokens")
+    add("--agents-wait", action="store_true", help="claimed agents wait for /dev/agent/register")
     return parser
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = ["EMAIL", "EVM", "OAUTH2_GOOGLE", "Identity"]
+__all__ = ["AGENT", "EMAIL", "EVM", "OAUTH2_GOOGLE", "Identity"]
 
 EVM, EMAIL, OAUTH2_GOOGLE = "evm", "email", "oauth2_google"
+AGENT = "agent_hdkd"
 _CLIENT_ID = "agentkeys"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A kind (`evm`, `email`, `oauth2_google`) and a value of that kind, already lower-cased."""
+    """A kind, one of those above, and a value of that kind, already lower-cased."""
 
     kind: str
     value: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentkeys.clock import Clock
 from agentkeys.secret import Secret
+from agentkeys_shell.sandbox.broker.agents import Agents
 from agentkeys_shell.sandbox.broker.audit import AuditLog, AuditRow
 from agentkeys_shell.sandbox.broker.oidc import OidcTokens
 from agentkeys_shell.sandbox.broker.sessions import Session, Sessions
@@ -16,9 +17,16 @@ class Mint:
     """Every attempt with a bearer leaves a row; one without any bearer does not."""
 
     def __init__(
-        self, *, sessions: Sessions, tokens: OidcTokens, audit: AuditLog, clock: Clock
+        self,
+        *,
+        sessions: Sessions,
+        agents: Agents,
+        tokens: OidcTokens,
+        audit: AuditLog,
+        clock: Clock,
     ) -> None:
         self._sessions = sessions
+        self._agents = agents
         self._tokens = tokens
         self._audit = audit
         self._clock = clock
@@ -29,6 +37,7 @@ class Mint:
     def mint(self, request: Request) -> Response:
         bearer = request.bearer()
         session = self._authenticate(bearer)
+        self._check_active(bearer, session)
         minted = self._tokens.mint(session)
         self._record(bearer, wallet=session.user, name=self._tokens.kid, outcome="ok")
         return json_answer(
@@ -47,6 +56,20 @@ class Mint:
                 bearer,
                 wallet="unknown",
                 name="(unauthenticated)",
+                outcome="auth_failed",
+                detail=refusal.detail,
+            )
+            raise
+
+    def _check_active(self, bearer: Secret, session: Session) -> None:
+        try:
+            if session.agent:
+                self._agents.check(session.agent)
+        except Refused as refusal:
+            self._record(
+                bearer,
+                wallet=session.user,
+                name="(agent-not-active)",
                 outcome="auth_failed",
                 detail=refusal.detail,
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from agentkeys.clock import Clock, SystemClock
+from agentkeys_shell.sandbox.broker.agents import Agents
 from agentkeys_shell.sandbox.broker.app import App
 from agentkeys_shell.sandbox.broker.audit import AuditLog
 from agentkeys_shell.sandbox.broker.email_link import EmailLogin
@@ -20,6 +21,7 @@ from agentkeys_shell.sandbox.broker.logins import PendingLogins
 from agentkeys_shell.sandbox.broker.mint import Mint
 from agentkeys_shell.sandbox.broker.oauth2 import CALLBACK_PATH, OAuth2Login
 from agentkeys_shell.sandbox.broker.oidc import OidcTokens
+from agentkeys_shell.sandbox.broker.pairing import Pairing
 from agentkeys_shell.sandbox.broker.provider import PretendProvider
 from agentkeys_shell.sandbox.broker.sessions import Sessions
 from agentkeys_shell.sandbox.broker.signer import Signer
@@ -42,6 +44,8 @@ class Settings:
     session_leeway: timedelta
     token_lifetime: timedelta
     audience: str
+    register_agents: bool
+    """As soon as they are claimed, as if their owners had been on the chain at once."""
 
 
 def build_app(
@@ -58,11 +62,12 @@ def build_app(
     tokens = OidcTokens(
         issuer=issuer, audience=settings.audience, lifetime=settings.token_lifetime, clock=clock
     )
+    agents = Agents(register_at_once=settings.register_agents)
     logins = PendingLogins(clock)
     provider = PretendProvider(issuer=issuer, callback=f"{issuer}{CALLBACK_PATH}", clock=clock)
     parts = (
         Health(tokens=tokens),
-        Mint(sessions=sessions, tokens=tokens, audit=audit, clock=clock),
+        Mint(sessions=sessions, agents=agents, tokens=tokens, audit=audit, clock=clock),
         EmailLogin(
             issuer=issuer,
             sessions=sessions,
@@ -77,6 +82,7 @@ def build_app(
         WalletLogin(issuer=issuer, sessions=sessions, clock=clock),
         WalletLinks(sessions=sessions, clock=clock),
         Signer(sessions=sessions),
+        Pairing(sessions=sessions, agents=agents, clock=clock),
     )
     return App([route for part in parts for route in part.routes()])
 

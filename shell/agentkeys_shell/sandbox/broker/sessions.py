@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,8 @@ import jwt
 
 from agentkeys.clock import Clock
 from agentkeys.secret import Secret
-from agentkeys_shell.sandbox.broker.identity import Identity
+from agentkeys_shell.sandbox.broker.agents import Agent
+from agentkeys_shell.sandbox.broker.identity import AGENT, Identity
 from agentkeys_shell.sandbox.broker.keys import SigningKey
 from agentkeys_shell.sandbox.broker.web import Refused
 
@@ -28,11 +30,13 @@ class Session:
 
     identity: Identity
     wallet: str
-    """A lower-case address, or nothing for e-mail and OAuth2 sessions."""
+    """A lower-case address, or nothing for e-mail, OAuth2 and agent sessions."""
+    agent: Agent | None = None
+    """Where a device is what the session is of."""
 
     @property
     def omni(self) -> str:
-        return self.identity.omni
+        return self.agent.omni if self.agent else self.identity.omni
 
     @property
     def user(self) -> str:
@@ -78,7 +82,13 @@ class Sessions:
 
     def issue(self, identity: Identity, *, wallet: str = "") -> IssuedSession:
         """A session for somebody who has just shown who they are."""
-        session = Session(identity, wallet)
+        return self._issue(Session(identity, wallet))
+
+    def issue_to(self, agent: Agent) -> IssuedSession:
+        """A session for a device that its owner has let in."""
+        return self._issue(Session(agent.identity, "", agent))
+
+    def _issue(self, session: Session) -> IssuedSession:
         claims = self._claims(session)
         return IssuedSession(session, self._key.sign(claims), self._key.kid, claims["exp"])
 
@@ -91,15 +101,14 @@ class Sessions:
         if claims["exp"] + self._leeway.total_seconds() < self._clock.now().timestamp():
             raise _refused("ExpiredSignature")
         about = claims["agentkeys"]
-        return Session(
-            Identity(about["identity_type"], about["identity_value"]), about["wallet_address"]
-        )
+        identity = Identity(about["identity_type"], about["identity_value"])
+        return Session(identity, about["wallet_address"], _agent(identity, about))
 
     def _claims(self, session: Session) -> dict[str, Any]:
         now = self._clock.now().timestamp()
         return {
             "iss": self._issuer,
-            "sub": f"agentkeys:user:{session.omni}",
+            "sub": f"agentkeys:{'agent' if session.agent else 'user'}:{session.omni}",
             "aud": _AUDIENCE,
             "iat": int(now),
             "exp": int(now + self._lifetime.total_seconds()),
@@ -109,8 +118,27 @@ class Sessions:
                 "wallet_address": session.wallet,
                 "identity_type": session.identity.kind,
                 "identity_value": session.identity.value,
+                **_lineage(session.agent),
             },
         }
+
+
+def _lineage(agent: Agent | None) -> dict[str, str]:
+    if agent is None:
+        return {}
+    return {
+        "parent_omni": agent.parent_omni,
+        "derivation_path": agent.path,
+        "device_pubkey": agent.device,
+    }
+
+
+def _agent(identity: Identity, about: Mapping[str, str]) -> Agent | None:
+    if identity.kind != AGENT:
+        return None
+    return Agent(
+        about["device_pubkey"], about["parent_omni"], about["derivation_path"].removeprefix("//")
+    )
 
 
 def _refused(reason: str) -> Refused:

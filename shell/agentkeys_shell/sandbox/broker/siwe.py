@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from agentkeys.clock import Clock, format_utc
-from agentkeys_shell.sandbox.broker.ethereum import parse_address, recover_address
+from agentkeys.ethereum import parse_address, recover_address
 from agentkeys_shell.sandbox.broker.expiring import Expiring
 from agentkeys_shell.sandbox.broker.identity import EVM, Identity
 from agentkeys_shell.sandbox.broker.sessions import Sessions

@@ -1,0 +1,127 @@
+"""What is held for whom: bounded, and never the wrong thing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkeys.documents import credential_variables, place_variables
+from agentkeys.leases import Freshness
+from agentkeys.provider.holdings import Holding, Holdings
+from agentkeys.provider.settings import Setting
+from agentkeys.served import read_served
+from tests.support.moved_clock import SAMPLE_NOW, MovedClock
+from tests.support.profiles import PROFILE, a_lease, a_profile
+
+OVER_AFTER = timedelta(minutes=5)
+
+
+def holding(number: int, *, token_lifetime: timedelta = timedelta(hours=8)) -> Holding:
+    lease = a_lease(number=number)
+    variables = credential_variables(lease)
+    variables |= place_variables(PROFILE, lease, inherited_region=None)
+    return Holding(lease, read_served(variables), SAMPLE_NOW + token_lifetime)
+
+
+def key(number: int) -> bytes:
+    return b"%d" % number
+
+
+@pytest.fixture
+def holdings() -> Holdings:
+    """Of three at most."""
+    return Holdings(limit=3, clock=MovedClock())
+
+
+def numbers(holdings: Holdings) -> set[int]:
+    return {number for number in range(10) if holdings.get(key(number))}
+
+
+def test_the_least_recently_used_goes(holdings: Holdings) -> None:
+    """Being asked for is being used."""
+    for number in (1, 2, 3):
+        holdings.keep(key(number), holding(number))
+    holdings.get(key(1))
+    holdings.keep(key(4), holding(4))
+    assert numbers(holdings) == {1, 3, 4}
+    assert len(holdings) == 3
+
+
+def test_what_is_over_goes_first() -> None:
+    """Its secrets are not kept until there is no room for others."""
+    clock = MovedClock()
+    holdings = Holdings(limit=10, clock=clock)
+    for number in (1, 2):
+        holdings.keep(key(number), holding(number, token_lifetime=OVER_AFTER))
+    holdings.keep(key(3), holding(3))
+    clock.move(OVER_AFTER)
+    holdings.keep(key(4), holding(4))
+    assert numbers(holdings) == {3, 4}
+
+
+def test_what_has_gone_cannot_be_dropped(holdings: Holdings) -> None:
+    """Nor what has been replaced: its successor stays."""
+    holdings.keep(key(1), holding(1))
+    holdings.keep(key(1), holding(2))
+    assert not holdings.drop("ASIA0000000000000001")
+    assert holdings.drop("ASIA0000000000000002")
+    assert len(holdings) == 0
+
+
+def test_one_key_for_two_tokens_is_dropped_with_the_later_one(holdings: Holdings) -> None:
+    """No store gives the same access key twice; if one does, nothing breaks."""
+    for number in (1, 2):
+        holdings.keep(key(number), holding(7))
+    assert [holdings.drop("ASIA0000000000000007") for _ in range(2)] == [True, False]
+    assert numbers(holdings) == {1}
+
+
+def test_a_holding_ends_with_its_token() -> None:
+    """Or with its lease, whichever is first."""
+    clock = MovedClock()
+    found = holding(1, token_lifetime=OVER_AFTER)
+    assert found.freshness(clock) is Freshness.FRESH
+    clock.move(OVER_AFTER)
+    assert found.freshness(clock) is Freshness.OVER
+
+
+# keys
+
+TOKENS = st.text(min_size=1, max_size=60)
+
+
+@given(TOKENS, TOKENS)
+def test_different_tokens_have_different_keys(one: str, other: str) -> None:
+    """Of any content, half surrogate pairs included."""
+    setting = Setting.of(PROFILE)
+    assert (setting.key(one) == setting.key(other)) == (one == other)
+
+
+@given(TOKENS, TOKENS, TOKENS)
+def test_different_profiles_have_different_keys(token: str, one: str, other: str) -> None:
+    """No token of one can be made to look like one of the other."""
+    first, second = (Setting.of(a_profile(name=name)) for name in (one, other))
+    assert (first.key(token) == second.key(token)) == (one == other)
+
+
+@given(
+    st.integers(min_value=1, max_value=5),
+    st.lists(st.tuples(st.sampled_from(["keep", "get", "drop"]), st.integers(0, 9)), max_size=60),
+)
+def test_nobody_ever_gets_what_is_held_for_another(
+    limit: int, steps: list[tuple[str, int]]
+) -> None:
+    """Whatever happens in whatever order; and never more is held than may be."""
+    holdings = Holdings(limit=limit, clock=MovedClock())
+    for step, number in steps:
+        if step == "keep":
+            holdings.keep(key(number), holding(number))
+        elif step == "drop":
+            assert holdings.drop(f"ASIA{number:016d}") or True
+            assert holdings.get(key(number)) is None
+        found = holdings.get(key(number))
+        assert found is None or found.lease == a_lease(number=number)
+        assert len(holdings) <= limit
