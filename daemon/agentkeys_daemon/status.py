@@ -11,7 +11,7 @@ from typing import Any
 
 from agentkeys import __version__
 from agentkeys.clock import format_utc
-from agentkeys.config import Config, Identity, Profile
+from agentkeys.config import Config, GithubIdentity, Identity, Profile
 from agentkeys.documents import DEFAULT_REGION
 from agentkeys.errors import AgentkeysError
 from agentkeys.keeper import Keeper
@@ -102,7 +102,7 @@ class StatusView:
 
     def whoami(self, identity: Identity, profile: Profile | None) -> dict[str, Any]:
         """Who is logged in as `identity`; `profile` is whose role is told."""
-        session = self._app.identities.keeper(identity).held_session
+        session = self._session(identity)
         subject = self._subject(identity)
         lease = self.held(profile) if profile else None
         claim = profile and profile.confine.claim
@@ -126,7 +126,7 @@ class StatusView:
 
     def _identity(self, identity: Identity) -> dict[str, Any]:
         keeper = self._app.identities.keeper(identity)
-        session = keeper.held_session
+        session = self._session(identity)
         return {
             "name": identity.name,
             "source": identity.source,
@@ -142,16 +142,24 @@ class StatusView:
 
     def _subject(self, identity: Identity) -> str | None:
         """What names its user to people, as far as that is known."""
-        session = self._app.identities.keeper(identity).held_session
+        session = self._session(identity)
         if session and session.subject:
             return session.subject
-        # Of sources without a login it is the issuer, and whom it calls by what name.
+        if identity.logs_in or isinstance(identity, GithubIdentity):
+            return None  # whom a job's tokens name, nobody asks before one is needed
+        # Of the other sources it is the issuer, and whom that calls by which name.
         held = self._app.identities.of(identity).source.held_subject()
-        return held.partition(" ")[2] or None if held and session is None else None
+        return held.partition(" ")[2] or None if held else None
+
+    def _session(self, identity: Identity) -> Session | None:
+        """The one in memory, unless it is from before the identity's source has changed."""
+        session = self._app.identities.keeper(identity).held_session
+        source = "broker" if identity.source == "sandbox" else identity.source
+        return session if session and session.kind == source else None
 
     def _session_state(self, identity: Identity, keeper: Keeper) -> str:
-        session = keeper.held_session
-        if session is None and not identity.logs_in and identity.source != "sandbox":
+        session = self._session(identity)
+        if not identity.logs_in and identity.source != "sandbox":
             return "not_needed"
         if session is None:
             return "none" if keeper.is_loaded else "unknown"
