@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from agentkeys.audit import FileLedger
 from agentkeys.clock import SystemClock
-from agentkeys.config import ConfigSource, SandboxIdentity
+from agentkeys.config import ConfigSource
 from agentkeys.errors import AgentkeysError
 from agentkeys.keeper import Keeper
 from agentkeys.paths import Paths
@@ -191,7 +191,7 @@ def _is_login_here_alone(app: App) -> bool:
     return any(
         _is_logged_in(app.identities.keeper(live.identity))
         for live in app.identities.live
-        if not isinstance(live.identity, SandboxIdentity)  # who logs in unasked
+        if live.identity.logs_in
     )
 
 
