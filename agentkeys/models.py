@@ -15,7 +15,7 @@ from agentkeys.secret import Secret
 __all__ = ["AssumedRole", "Confinement", "RoleArn", "TemporaryCredentials", "WebIdentityToken"]
 
 # AWS names the account; Ceph and MinIO leave it empty, and MinIO has a partition of its own.
-_ROLE_ARN = re.compile(r"arn:[a-z0-9-]+:iam::[0-9]*:role/[A-Za-z0-9_+=,.@/-]+")
+_ROLE_ARN = re.compile(r"arn:[a-z0-9-]+:iam:[a-z0-9-]*:[0-9]*:role/[A-Za-z0-9_+=,.@/-]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agentkeys.errors import StsBusy, StsError, StsRefused, StsTokenRefused
 from agentkeys.quoting import quotable
-from agentkeys.stores import StoreKind
+from agentkeys.stores import StoreKind, spell_algorithms
 from agentkeys.sts.cases import Case, case_of
 from agentkeys.sts.request import AssumeRoleRequest, spell_range
 
@@ -66,8 +66,8 @@ _KINDS: dict[Case, type[StsError]] = {
 _HINTS = {
     Case.TOKEN_EXPIRED: "get a new token; if it stays, compare the clocks of its issuer and"
     " {store}",
-    Case.TOKEN_INVALID: "get a new token; if it stays, {store} must know the issuer's present keys"
-    " and take its algorithm",
+    Case.TOKEN_INVALID: "get a new token; if it stays, {store} must know the issuer's present keys,"
+    " and they must sign with {algorithms}",
     Case.UNSAID: "{store} gives no reason: check the token's expiry, key and audience, that its"
     " issuer is registered, and that {trust}{audiences}",
     Case.KEYS_UNREACHABLE: "{store} must reach the issuer's keys: check its discovery document and"
@@ -94,6 +94,7 @@ def _hint(
     return _HINTS[case].format(
         store=store.title,
         range=spell_range(store),
+        algorithms=spell_algorithms(store),
         trust=_trust(store, request),
         audiences=_both(audiences),
     )

@@ -73,7 +73,7 @@ def test_the_version_is_the_installed_one(home: Home) -> None:
         (["--no-such-option"], "no such option", "see agentkeys --help"),
         (["daemon", "sotp"], "no such command 'sotp'", "see agentkeys daemon --help"),
         (["daemon", "logs", "-n", "0"], "invalid value for '-n' / '--lines'", "daemon logs --help"),
-        (["status", "too"], "got unexpected extra argument", "see agentkeys status --help"),
+        (["status", "too", "many"], "got unexpected extra argument", "see agentkeys status --help"),
         (["whoami", "a", "b"], "got unexpected extra argument", "see agentkeys whoami --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -208,8 +208,8 @@ WRONG: dict[str, tuple[Change, str, str]] = {
     ),
     "an unknown source": (
         in_identity(source="borker"),
-        "identities.me.source is not a token source: 'borker'",
-        'write source = "broker"',
+        "identities.me.source cannot be 'borker'",
+        'did you mean "broker"?',
     ),
     "an identity without an address": (
         in_identity(url=None),

@@ -176,6 +176,18 @@ def test_a_running_sandbox_is_enough(home: Home) -> None:
     assert (config.origin, config.profile(None).name) == ("sandbox", "sandbox")
 
 
+def test_a_sandbox_s_store_is_there_with_its_profile(home: Home) -> None:
+    """Beside the user's own."""
+    store = '[stores.local]\nkind = "ceph"\nsts_endpoint = "http://127.0.0.1:9"\n'
+    used = a_config("sandbox") + 'store = "local"\n'
+    home.start_sandbox(text=store + used)
+    assert set(home.source().current().stores) == {"aws", "local"}
+    home.write(a_config("data"))
+    config = home.source().current()
+    assert set(config.stores) == {"aws", "local"}
+    assert config.stores["local"] is config.profile("sandbox").store
+
+
 @pytest.mark.parametrize("own", ["file", "environment"])
 def test_a_sandbox_changes_no_configuration(home: Home, own: str) -> None:
     """Its profile is there by name, and the default stays the user's."""
@@ -186,6 +198,7 @@ def test_a_sandbox_changes_no_configuration(home: Home, own: str) -> None:
     mine = {"file": "data", "environment": "default"}[own]
     assert config.profile(None).name == mine
     assert set(config.profiles) == {mine, "sandbox"} == set(config.identities)
+    assert set(config.stores) == {"aws"}
 
 
 def test_a_sandbox_does_not_become_the_default_of_two(home: Home) -> None:

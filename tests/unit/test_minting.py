@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentkeys.broker_refusals import refusal_of
 from agentkeys.config import Profile
 from agentkeys.errors import (
     AgentkeysError,
@@ -33,6 +35,7 @@ from agentkeys.leases import Lease, LeaseTerms, Minter
 from agentkeys.leases.minting import check_expected
 from agentkeys.models import Confinement, RoleArn, WebIdentityToken
 from agentkeys.stores import CEPH, MINIO, StoreKind
+from agentkeys.transport import Answer
 from tests.fakes.exchange import FakeExchange
 from tests.fakes.tokens import FakeTokenSource
 from tests.support.hasty_loop import HastyLoop, run_hastily
@@ -284,6 +287,26 @@ def test_a_busy_store_says_how_long_to_wait() -> None:
     mint.sts.problems.extend([StsBusy("later", retry_after=3.0), StsBusy("later", retry_after=0.0)])
     mint()
     assert mint.naps == [3.0, 0.0]
+
+
+@pytest.mark.parametrize(("seconds", "naps"), [(3, [3.0]), (1740, [])])
+def test_a_broker_s_rate_limit_is_waited_for_where_there_is_time(
+    seconds: int, naps: list[float]
+) -> None:
+    """It comes as a 400 like any mistake of ours, and says when to come back."""
+    words = {"error": "bad_request", "message": f"rate limited: mints; retry in {seconds}s"}
+    answer = Answer(400, {}, json.dumps(words).encode(), None)
+    url = "https://broker.example.com"
+    mint = Mint()
+    mint.source.problems.append(
+        refusal_of(answer, url=url, sent=(), known={}, now=mint.clock.now())
+    )
+    if naps:
+        mint()
+    else:
+        with pytest.raises(BrokerRefused, match="limits how often"):
+            mint()
+    assert mint.naps == naps
 
 
 def test_a_store_that_wants_us_back_much_later_is_taken_at_its_word() -> None:

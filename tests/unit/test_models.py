@@ -19,12 +19,15 @@ from tests.support.moved_clock import SAMPLE_NOW
         pytest.param("arn:aws-us-gov:iam::111122223333:role/a/b/data", "data", id="with a path"),
         pytest.param("arn:aws:iam:::role/ceph-role", "ceph-role", id="ceph, no account"),
         pytest.param("arn:minio:iam:::role/Ab_c-1", "Ab_c-1", id="minio"),
+        pytest.param("arn:minio:iam:eu-1::role/Ab_c-1", "Ab_c-1", id="minio with a region"),
     ],
 )
 def test_a_role_arn_knows_its_name(arn: str, name: str) -> None:
     """Of every store that has roles; it prints as it was written."""
     role = RoleArn.parse(arn)
     assert (role.name, str(role)) == (name, arn)
+    assert role.account in ("111122223333", "")
+    assert bool(role.account) == ("111122223333" in arn)
 
 
 @pytest.mark.parametrize(

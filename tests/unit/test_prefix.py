@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkeys.errors import ConfigError, TokenUnconfined
-from agentkeys.prefix import check_prefix, render_prefix
+from agentkeys.prefix import check_prefix, prefix_claims, render_prefix, spell_prefix
 from tests.support.tokens import ALICE, web_identity_claims
 
 CLAIMS = {name: value for name, value in web_identity_claims().items() if isinstance(value, str)}
@@ -27,6 +27,15 @@ def test_placeholders_are_filled_from_the_token(template: str, prefix: str) -> N
     """From its claims, never from what was stored at login."""
     check_prefix(template)
     assert render_prefix(template, CLAIMS | {"team": "blue"}) == prefix
+
+
+def test_a_prefix_can_be_spelt_for_everybody() -> None:
+    """With whatever stands for a claim where it is written down, each claim named once."""
+    template = "{claim:team}/{wallet}/{wallet}/"
+    assert spell_prefix(template, lambda claim: f"<{claim}>") == (
+        "<team>/<agentkeys_user_wallet>/<agentkeys_user_wallet>/"
+    )
+    assert prefix_claims(template) == ("team", "agentkeys_user_wallet")
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,7 @@ def test_where_no_role_was_asked_for_none_is_named() -> None:
         (AWS, "RegionDisabledException", "", "region"),
         (AWS, "IDPRejectedClaim", "", "claim"),
         (SEAWEEDFS, "ExpiredTokenException", "", "clocks"),
+        (SEAWEEDFS, "InvalidParameterValue", "token signature is invalid", "RS384 or RS512"),
     ],
 )
 def test_the_hint_says_what_to_do(store: StoreKind, code: str, message: str, hint: str) -> None:
