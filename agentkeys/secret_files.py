@@ -41,24 +41,24 @@ def stamp_of(path: Path, *, what: str) -> Stamp:
 
 
 def read_secret_file(path: Path, *, what: str, most: int) -> tuple[bytes, Stamp]:
-    """The whole content, of at most so many bytes, and its stamp.
+    """The whole content, of at most so many bytes, and the stamp that the file had before.
 
     Links are followed: a projected token of Kubernetes is one. It blocks for as long as the disk
-    does, and never for a pipe. Raises SourceFailed, which names the file and shows none of it,
-    unless it is a file that was left alone meanwhile, ours or root's, and closed to others. `what`
-    is for people, such as "token file".
+    does, and never for a pipe. `what` is for people, such as "token file".
+
+    Raises SourceFailed, which names the file and shows none of it, unless it is a regular file,
+    ours or root's, that is closed to others; what is mounted read-only may be anybody's.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             found = os.fstat(descriptor)
             _check(path, what, found, is_fixed=_is_fixed(descriptor))
-            content = file.read(most + 1)
-            left_alone = _stamp(os.fstat(descriptor)) == _stamp(found)
+            content = _read(descriptor, most + 1)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as problem:
         raise _unreadable(path, what, problem) from None
-    if not left_alone:
-        raise SourceFailed(f"the {what} {_shown(path)} is being written", hint="try again")
     if len(content) > most:
         raise SourceFailed(
             f"the {what} {_shown(path)} is longer than {most} bytes", hint="check the path"
@@ -84,6 +84,14 @@ def _check(path: Path, what: str, found: os.stat_result, *, is_fixed: bool) -> N
             f"the {what} {_shown(path)} is open to other users",
             hint=f"run: chmod 600 {shlex.quote(_shown(path))}",
         )
+
+
+def _read(descriptor: int, most: int) -> bytes:
+    # By hand: an open() file object would not close the descriptor of what it refuses to read.
+    content = b""
+    while len(content) < most and (more := os.read(descriptor, most - len(content))):
+        content += more
+    return content
 
 
 def _is_fixed(descriptor: int) -> bool:

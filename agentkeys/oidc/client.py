@@ -9,11 +9,11 @@ from typing import Any
 from agentkeys.errors import IssuerInvalid
 from agentkeys.oidc.asking import json_object, loads, send
 from agentkeys.oidc.authorization import AuthorizationRequest, consent_to
-from agentkeys.oidc.client_auth import ClientSettings, sign_form
+from agentkeys.oidc.client_auth import BASIC, POST, ClientSettings, sign_form
 from agentkeys.oidc.device import DeviceCode, parse_device_code
 from agentkeys.oidc.id_tokens import verify_id_token
 from agentkeys.oidc.issuer import Issuer, Issuers
-from agentkeys.oidc.refusals import parse_refusal
+from agentkeys.oidc.refusals import OAuthRefusal, parse_refusal
 from agentkeys.oidc.tokens import OidcTokens, parse_tokens
 from agentkeys.secret import Secret
 from agentkeys.transport import Transport
@@ -43,6 +43,7 @@ class OidcClient:
         self._issuers = issuers
         self._transport = transport
         self._environ = environ
+        self._shows_in_form = False
 
     def now(self) -> datetime:
         """The issuer's time, as far as it has told."""
@@ -119,8 +120,28 @@ class OidcClient:
     async def _post(
         self, issuer: Issuer, endpoint: str, form: Mapping[str, str], *, what: str
     ) -> Mapping[str, Any]:
+        try:
+            return await self._post_once(issuer, endpoint, form, what, self._shows_in_form)
+        except OAuthRefusal as refusal:
+            may_help = self.settings.secret is not None and {BASIC, POST} <= issuer.auth_methods
+            if refusal.error != "invalid_client" or self._shows_in_form or not may_help:
+                raise
+        # Some issuers take a secret from each client in one way only, and list both: a refusal of
+        # the client comes before anything else of the request counts, so that it is safe to repeat.
+        found = await self._post_once(issuer, endpoint, form, what, in_form=True)
+        self._shows_in_form = True
+        return found
+
+    async def _post_once(
+        self, issuer: Issuer, endpoint: str, form: Mapping[str, str], what: str, in_form: bool
+    ) -> Mapping[str, Any]:
         signed = await sign_form(
-            form, settings=self.settings, issuer=issuer, environ=self._environ, now=self.now()
+            form,
+            settings=self.settings,
+            issuer=issuer,
+            environ=self._environ,
+            now=self.now(),
+            in_form=in_form,
         )
         answer = await send(
             self._transport,

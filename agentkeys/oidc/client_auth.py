@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,13 +11,14 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from agentkeys.errors import IssuerRefused, SourceFailed
 from agentkeys.oidc.issuer import Issuer
-from agentkeys.oidc.private_reading import read_private_text
-from agentkeys.oidc.secret_places import SecretPlace, read_secret
+from agentkeys.oidc.secret_places import SecretPlace, read_secret, read_text
 from agentkeys.secret import Secret
 
-__all__ = ["ClientSettings", "SignedForm", "sign_form"]
+__all__ = ["BASIC", "POST", "ClientSettings", "SignedForm", "sign_form"]
 
 ASSERTION_SECONDS = 120
+
+BASIC, POST = "client_secret_basic", "client_secret_post"
 
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _RSA = ("RS256", "PS256", "RS384", "RS512", "PS384", "PS512")
@@ -69,32 +69,32 @@ async def sign_form(
     issuer: Issuer,
     environ: Mapping[str, str],
     now: datetime,
+    in_form: bool = False,
 ) -> SignedForm:
-    """`form` with what the client shows; `now` is the issuer's time. Raises SourceFailed.
+    """`form` with what the client shows; `now` is the issuer's time.
 
-    Secret and key are read each time, so that a new one counts at once.
+    Secret and key are read each time, so that a new one counts at once. A secret goes into the
+    header, unless the issuer takes none there or it is to go `in_form`. Raises SourceFailed, and
+    IssuerRefused for a key that the issuer cannot check.
     """
     if settings.private_key_file is not None:
-        pem = await asyncio.to_thread(
-            read_private_text, settings.private_key_file, what="the client's private key"
-        )
+        pem = await read_text(settings.private_key_file, what="client's private key")
         return _sign_with_key(form, Secret(pem), settings, issuer, now)
     if settings.secret is not None:
         secret = await read_secret(settings.secret, environ=environ)
-        return _sign_with_secret(form, secret, settings.client_id, issuer)
+        in_form = in_form or (POST in issuer.auth_methods and BASIC not in issuer.auth_methods)
+        return _sign_with_secret(form, secret, settings.client_id, issuer, in_form=in_form)
     return _prepare(form, settings.client_id, None, "none", issuer.token_endpoint)
 
 
 def _sign_with_secret(
-    form: Mapping[str, str], secret: Secret, client_id: str, issuer: Issuer
+    form: Mapping[str, str], secret: Secret, client_id: str, issuer: Issuer, *, in_form: bool
 ) -> SignedForm:
-    methods = issuer.auth_methods
-    if "client_secret_post" in methods and "client_secret_basic" not in methods:
-        method, shown = "client_secret_post", (client_id, secret.reveal())
-    else:
+    shown = client_id, secret.reveal()
+    if not in_form:
         # RFC 6749, section 2.3.1, has both encoded like a form; Authlib leaves that to its caller.
-        method, shown = "client_secret_basic", (quote_plus(client_id), quote_plus(secret.reveal()))
-    signed = _prepare(form, *shown, method, issuer.token_endpoint)
+        shown = quote_plus(shown[0]), quote_plus(shown[1])
+    signed = _prepare(form, *shown, POST if in_form else BASIC, issuer.token_endpoint)
     return SignedForm(signed.form, signed.headers, (*signed.secrets, secret.reveal()))
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentkeys.errors import LoginFailed
 from agentkeys.jwts import ALGORITHMS
 from agentkeys.oidc.issuer import Issuer
 from agentkeys.oidc.tokens import OidcTokens
 from agentkeys.quoting import quotable
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, KeySet, RSAKey
 
 __all__ = ["verify_id_token"]
 
@@ -34,7 +37,6 @@ def verify_id_token(
     from authlib.oidc.core import CodeIDToken  # noqa: PLC0415
     from joserfc import jws, jwt  # noqa: PLC0415
     from joserfc.errors import JoseError  # noqa: PLC0415
-    from joserfc.jwk import KeySet  # noqa: PLC0415
 
     if tokens.id_token is None:
         raise LoginFailed(
@@ -45,7 +47,7 @@ def verify_id_token(
     try:
         token = jwt.decode(
             tokens.id_token.reveal(),
-            KeySet.import_key_set({"keys": _signing_keys(keys)}),
+            _signing_keys(keys),
             registry=jws.JWSRegistry(algorithms=sorted(algorithms), strict_check_header=False),
         )
         CodeIDToken(
@@ -63,19 +65,32 @@ def verify_id_token(
         ).validate(now=int(now.timestamp()), leeway=LEEWAY)
     except JoseError as problem:
         # Without the cause, which may quote the token.
-        raise _refused(quotable(f"{problem.error}: {problem.description}")) from None
+        raise _refused(quotable(problem.description) or problem.error) from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise _refused("it is malformed") from None
 
 
-def _signing_keys(keys: Mapping[str, Any]) -> list[Any]:
-    """Only those of kinds that sign: others, or broken ones, must not cost us the good ones."""
+def _signing_keys(keys: Mapping[str, Any]) -> KeySet:
+    """Those that may have signed: keys of other kinds, or broken ones, cost us no good one."""
+    from joserfc.jwk import KeySet  # noqa: PLC0415
+
     listed = keys.get("keys")
-    return [
-        key
-        for key in (listed if isinstance(listed, list) else [])
-        if isinstance(key, dict) and key.get("kty") in ("RSA", "EC") and key.get("use") != "enc"
-    ]
+    found = (_signing_key(key) for key in (listed if isinstance(listed, list) else []))
+    return KeySet([key for key in found if key is not None])
+
+
+def _signing_key(key: object) -> ECKey | RSAKey | None:
+    from joserfc.errors import JoseError  # noqa: PLC0415
+    from joserfc.jwk import ECKey, RSAKey  # noqa: PLC0415
+
+    if not isinstance(key, dict) or key.get("use") == "enc":
+        return None
+    try:
+        if key.get("kty") == "EC":
+            return ECKey.import_key(key)
+        return RSAKey.import_key(key) if key.get("kty") == "RSA" else None
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _refused(why: str) -> LoginFailed:

@@ -9,12 +9,13 @@ from typing import Protocol
 
 from agentkeys.argv import run_argv
 from agentkeys.errors import SourceFailed
-from agentkeys.oidc.private_reading import read_private_text
 from agentkeys.secret import Secret
+from agentkeys.secret_files import read_secret_file
 
-__all__ = ["SecretPlace", "read_secret"]
+__all__ = ["SecretPlace", "read_secret", "read_text"]
 
 COMMAND_SECONDS = 10.0
+MOST_BYTES = 65_536
 WHAT = "the client secret"
 
 
@@ -37,7 +38,7 @@ async def read_secret(place: SecretPlace, *, environ: Mapping[str, str]) -> Secr
         text = await run_argv(place.argv, timeout=COMMAND_SECONDS, what=f"{WHAT}'s command")
         where = "what its command printed"
     elif place.file is not None:
-        text = await asyncio.to_thread(read_private_text, place.file, what=WHAT)
+        text = await read_text(place.file, what="client secret")
         where = str(place.file)
     else:
         text = _from_environment(place.variable or "", environ)
@@ -48,6 +49,16 @@ async def read_secret(place: SecretPlace, *, environ: Mapping[str, str]) -> Secr
             f"{WHAT} in {where} is empty, or more than one line", hint="write it on one line"
         )
     return Secret(line)
+
+
+async def read_text(path: Path, *, what: str) -> str:
+    """The text of a file that is ours or root's and closed to others. Raises SourceFailed."""
+    # In a thread: it blocks for as long as the disk does.
+    content, _ = await asyncio.to_thread(read_secret_file, path, what=what, most=MOST_BYTES)
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise SourceFailed(f"the {what} {path} is not text", hint="check the path") from None
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:

@@ -58,16 +58,12 @@ class CommandTokenSource:
 
     async def fetch_token(self, subject: str) -> WebIdentityToken:
         token = self._take_spare() or await self._run()
-        owner = owner_of(token)
-        if owner != subject:
-            # It is good for whom it names, who will be asked for next.
-            self._spare = _Spare(token, at=self._clock.monotonic())
-            self._owner = owner
+        self._owner = owner_of(token)
+        if self._owner != subject:
             raise WrongIdentity(
                 f"{WHAT} gives tokens of somebody else by now: {quotable(token.subject)}",
                 hint="try again",
             )
-        self._owner = owner
         return token
 
     async def _learn(self) -> str:

@@ -18,7 +18,7 @@ from agentkeys.secret import Secret
 from agentkeys.sessions import GithubSession
 from tests.support.tokens import sign
 
-__all__ = ["GithubRequest", "FakeGithub"]
+__all__ = ["FakeGithub", "GithubRequest"]
 
 ISSUER = "https://token.actions.githubusercontent.com"
 PATH = "/abcd//idtoken/5c2f/7e1a"

@@ -200,7 +200,13 @@ class FakeIssuer:
     def _keys(self) -> _Reply:
         public = ECAlgorithm.to_jwk(signing_key(KEY).public_key(), as_dict=True)
         # As issuers do that also encrypt, or keep a key that we cannot read.
-        others = [{"kty": "OKP", "kid": "x"}, {"kty": "RSA", "use": "enc", "kid": "e"}]
+        others = [
+            {"kty": "OKP", "kid": "x"},
+            {"kty": "RSA", "use": "enc", "kid": "e"},
+            {"kty": "RSA", "kid": "broken", "n": 3},
+            {"kty": ["EC"]},
+            "no key",
+        ]
         return _json({"keys": [*others, {**public, "kid": f"{KEY}-1778200000", "use": "sig"}]})
 
     def _authorize(self, request: IssuerRequest) -> _Reply:
