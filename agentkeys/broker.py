@@ -19,13 +19,15 @@ from agentkeys.broker_refusals import (
     json_object,
     refusal_of,
 )
-from agentkeys.errors import BrokerRefused, BrokerUnreachable
+from agentkeys.errors import BrokerRefused, BrokerUnreachable, TokenError
 from agentkeys.secret import Secret
 from agentkeys.sessions import DeviceProof
 from agentkeys.transport import Transport, TransportError
 
 __all__ = ["BrokerClient", "device_fields"]
 
+_MINT = "/v1/mint-oidc-jwt"
+_DISCOVERY = "/.well-known/openid-configuration"
 _SECRET_FIELDS = ("request_id", "signature", "pop_sig", "pairing_code")
 
 
@@ -45,15 +47,17 @@ class BrokerClient:
         with suppress(TransportError):
             await self._transport.send("GET", f"{self.url}/healthz", timeout=5)
 
-    async def mint_oidc_jwt(self, session: Secret) -> Secret:
+    async def mint_oidc_jwt(self, session: Secret, *, is_agent: bool = False) -> Secret:
         """A fresh web identity token for the session; every call makes the broker sign one.
 
+        `is_agent` says that the session is a paired device's, whose owner may yet have to bind it.
         Raises LoginRequired when the broker no longer takes the session, BrokerUnreachable,
         BrokerRefused.
         """
-        answer = await self.find("POST", "/v1/mint-oidc-jwt", bearer=session, refusals=BINDING)
+        refusals = BINDING if is_agent else SESSION
+        answer = await self.find("POST", _MINT, bearer=session, refusals=refusals)
         if answer is None:
-            raise self._mints_nothing(await self.fetch_features())
+            raise await self._mints_nothing()
         return self._secret(answer, "jwt", "a token")
 
     async def resolve_device(self, device: DeviceProof) -> Secret | None:
@@ -67,9 +71,12 @@ class BrokerClient:
         answer = await self.find("POST", "/v1/agent/resolve", body=body, refusals=RESOLVING)
         return None if answer is None else self._secret(answer, "session_jwt", "a session")
 
-    async def fetch_features(self) -> BrokerFeatures:
-        """What its discovery document tells of it; raises BrokerRefused, BrokerUnreachable."""
-        return BrokerFeatures.of(await self.find("GET", "/.well-known/openid-configuration"))
+    async def fetch_features(self) -> BrokerFeatures | None:
+        """What its discovery document tells of it; None where that cannot be had just now."""
+        try:
+            return BrokerFeatures.of(await self.find("GET", _DISCOVERY))
+        except TokenError:
+            return None
 
     async def call(
         self,
@@ -90,10 +97,7 @@ class BrokerClient:
             method, path, body=body, bearer=bearer, ticket=ticket, refusals=refusals
         )
         if found is None:
-            raise BrokerRefused(
-                f"{self.url} does not offer {path}",
-                hint="check the identity's url; this broker may be too old, or built without it",
-            )
+            raise self._not_offered(path)
         return found
 
     async def find(
@@ -121,7 +125,7 @@ class BrokerClient:
             return None
         if answer.status != 200:
             sent = [secret.reveal() for secret in (bearer, ticket) if secret]
-            sent += [str(body[name]) for name in _SECRET_FIELDS if body and name in body]
+            sent += [_bare(body[name]) for name in _SECRET_FIELDS if body and name in body]
             known = refusals or (SESSION if bearer else {})
             raise refusal_of(answer, url=self.url, sent=sent, known=known, now=self.now())
         found = json_object(answer)
@@ -135,7 +139,16 @@ class BrokerClient:
             raise self._not_an_answer(what)
         return Secret(value)
 
-    def _mints_nothing(self, features: BrokerFeatures) -> BrokerRefused:
+    def _not_offered(self, path: str) -> BrokerRefused:
+        return BrokerRefused(
+            f"{self.url} does not offer {path}",
+            hint="check the identity's url; this broker may be too old, or built without it",
+        )
+
+    async def _mints_nothing(self) -> BrokerRefused:
+        features = await self.fetch_features()
+        if features is None or features.has_tags:
+            return self._not_offered(_MINT)
         if not features.is_broker:
             return BrokerRefused(
                 f"{self.url} is {features.generation}",
@@ -151,6 +164,11 @@ class BrokerClient:
             f"{self.url} answered something else than {expected}",
             hint="check that the identity's url is a broker's, and no proxy's sign-in page",
         )
+
+
+def _bare(proof: object) -> str:
+    """As a broker may repeat it, with 0x or without."""
+    return str(proof).removeprefix("0x")
 
 
 def device_fields(device: DeviceProof) -> dict[str, str]:

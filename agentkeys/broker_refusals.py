@@ -40,12 +40,12 @@ SESSION: Refusals = {
 
 BINDING: Refusals = {
     **SESSION,
-    # Said to agents alone: the device is not registered, revoked, or somebody else's by now.
+    # Its device is not registered on chain, revoked, or somebody else's by now.
     403: Refusal(
         BrokerRefused, "this agent's owner has to bind its device, or bind it again; then try again"
     ),
 }
-"""Of a mint."""
+"""Of a mint for an agent."""
 
 RESOLVING: Refusals = {
     401: Refusal(

@@ -18,8 +18,12 @@ def quotable(words: object, *, secrets: Iterable[str] = ()) -> str:
     """
     if not isinstance(words, str):
         return ""
-    packed = "".join(words.split())
-    if _JWT_LIKE.search(packed) or any(secret in packed for secret in secrets if secret):
+    packed = _pack(words)
+    if _JWT_LIKE.search(packed) or any(_pack(secret) in packed for secret in secrets if secret):
         return ""
     line = "".join(char if char.isprintable() else " " for char in words)
     return " ".join(line.split())[:MOST]
+
+
+def _pack(text: str) -> str:
+    return "".join(text.split())

@@ -23,6 +23,9 @@ from agentkeys.tokens import SessionHolder
 
 __all__ = ["BrokerTokenSource"]
 
+AGENT = "agent_hdkd"
+"""The identity type of sessions that paired devices have."""
+
 
 class BrokerTokenSource:
     """Trades the held session for tokens, each checked against that very session."""
@@ -57,7 +60,9 @@ class BrokerTokenSource:
 
     async def _mint(self, session: BrokerSession) -> Secret:
         try:
-            return await self._broker.mint_oidc_jwt(session.jwt)
+            return await self._broker.mint_oidc_jwt(
+                session.jwt, is_agent=session.identity_type == AGENT
+            )
         except LoginRequired:
             self._sessions.refuse_session(session)
             raise
@@ -68,9 +73,10 @@ class BrokerTokenSource:
                 token, wallet=session.wallet, omni=session.omni, issuer=session.issuer
             )
         except TokenUnconfined as problem:
-            if AWS_TAGS_CLAIM in token.claims:
+            has_tags = AWS_TAGS_CLAIM in token.claims
+            features = None if has_tags else await self._broker.fetch_features()
+            if features is None or features.has_tags:
                 raise
-            features = await self._broker.fetch_features()
             raise TokenUnconfined(
                 f"{problem.message}; the broker is {features.generation}", hint=WANTED
             ) from problem

@@ -109,7 +109,7 @@ def test_a_request_gives_a_ticket_and_a_code(client: BrokerClient) -> None:
     asked = client.answer(REQUEST, broker_sample("pairing-request.request"))
     assert asked.keys() == broker_sample("pairing-request.200").keys()
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", asked["request_id"])
-    assert re.fullmatch(r"[A-Za-z0-9_-]{24}", asked["pairing_code"])
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{23}", asked["pairing_code"])
     assert asked["device_key_hash"] == broker_sample("pairing-request.200")["device_key_hash"]
     assert before + 600 <= asked["expires_at"] <= int(time.time()) + 600
 

@@ -330,7 +330,9 @@ def test_the_fake_takes_its_own_live_sessions_only() -> None:
 
 
 def features_of(broker: FakeBroker) -> BrokerFeatures:
-    return at_broker(broker.url, lambda client: client.fetch_features())
+    features = at_broker(broker.url, lambda client: client.fetch_features())
+    assert features
+    return features
 
 
 @pytest.mark.parametrize(
@@ -369,6 +371,17 @@ def test_a_broker_that_mints_nothing_says_how_old_it_is() -> None:
             mint(broker)
         assert [request.path for request in broker.requests] == [MINT, DISCOVERY]
     assert "too old" in refusal.value.hint
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_broker_that_is_not_known_to_be_old_is_not_called_that(status: int) -> None:
+    """A proxy may have lost the one path; its discovery says that it is new, or nothing."""
+    with FakeBroker() as broker:
+        broker.answer_with(MINT, 404)
+        if status != 200:
+            broker.answer_with(DISCOVERY, status)
+        with pytest.raises(BrokerRefused, match=f"does not offer {MINT}"):
+            mint(broker)
 
 
 def test_what_is_not_offered_is_absent_and_not_broken() -> None:

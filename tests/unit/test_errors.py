@@ -50,7 +50,13 @@ def test_only_a_person_s_part_exits_with_3_and_a_missing_daemon_with_4(
 def test_what_may_be_asked_again() -> None:
     """Only failures that can pass by themselves are retryable."""
     retryable = {kind.__name__ for kind in ALL if kind.retryable}
-    assert retryable == {"BrokerUnreachable", "StsUnreachable", "StsBusy", "DaemonTimeout"}
+    assert retryable == {
+        "BrokerUnreachable",
+        "IssuerUnreachable",
+        "StsUnreachable",
+        "StsBusy",
+        "DaemonTimeout",
+    }
 
 
 def test_an_error_carries_message_and_hint() -> None:

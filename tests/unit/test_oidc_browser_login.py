@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -235,6 +236,26 @@ def test_whatever_else_arrives_is_answered_and_forgotten() -> None:
     assert answers == [404, 404, 404, 400, 400]
 
 
+def test_a_crowd_at_the_door_keeps_nobody_out() -> None:
+    """More connections than anybody needs are closed at once, and room is made when some end."""
+
+    def trip(url: str) -> httpx.Response:
+        where = urlsplit(parse_qs(urlsplit(url).query)["redirect_uri"][0])
+        door = str(where.hostname), int(where.port or 0)
+        crowd = [socket.create_connection(door) for _ in range(40)]
+        for visitor in crowd[35:]:
+            visitor.settimeout(20)
+            with suppress(ConnectionError):
+                assert visitor.recv(1) == b""
+        for visitor in crowd:
+            visitor.close()
+        while True:
+            with suppress(httpx.TransportError):
+                return Browser.go(url)
+
+    assert log_in(person=Browser(trip)).sub == "alice"
+
+
 def test_a_refused_login_is_told_on_both_sides() -> None:
     """The person said no, or the issuer did."""
     person = Browser(lambda url: Browser.go(callback_of(url, DENIED)))
@@ -329,7 +350,12 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
         ({"nonce": None}, "nonce"),
         ({"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, "at_hash"),
         ({"sub": None}, "sub"),
-        ({"iat": 4_000_000_000}, "invalid"),
+        ({"at_hash": ["x"]}, "it is malformed"),
+        ({"nonce": ["x"]}, "nonce"),
+        ({"aud": {"people": 1}}, "aud|malformed"),
+        ({"exp": "soon"}, "exp|malformed"),
+        ({"iss": 7}, "iss"),
+        ({"iat": 4_000_000_000}, "issued in the future"),
     ],
 )
 def test_an_id_token_that_is_not_for_this_login_is_refused(
@@ -340,7 +366,7 @@ def test_an_id_token_that_is_not_for_this_login_is_refused(
     def prepare(issuer: FakeIssuer) -> None:
         issuer.claims = claims
 
-    with pytest.raises(LoginFailed, match=r"cannot be trusted \(.*" + why):
+    with pytest.raises(LoginFailed, match=rf"cannot be trusted \(.*({why})"):
         log_in(prepare)
 
 

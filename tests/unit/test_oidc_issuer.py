@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -218,3 +220,18 @@ def test_a_failed_fetch_is_not_kept() -> None:
 
     with FakeIssuer() as issuer:
         over_http(story)
+
+
+def test_importing_it_costs_nobody_authlib() -> None:
+    """Nor the cryptography below it: most daemons know no such issuer."""
+    script = """if True:
+        import sys
+        import agentkeys.login.oidc, agentkeys.oidc
+        import agentkeys.tokens.client_credentials, agentkeys.tokens.oidc
+        roots = {name.partition(".")[0] for name in sys.modules}
+        print(sorted(roots & {"authlib", "joserfc", "cryptography", "jwt"}))
+    """
+    printed = subprocess.run(
+        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout == "[]\n"

@@ -396,6 +396,19 @@ def test_a_broker_without_confined_tokens_is_told_by_its_generation(
     play(story, generation=generation)
 
 
+def test_a_broker_of_today_that_forgets_the_tags_is_not_called_old() -> None:
+    """It says itself that it knows them."""
+
+    async def story(place: Place) -> None:
+        await place.pair()
+        place.broker.mint_mismade("without tags", AGENT)
+        with pytest.raises(TokenUnconfined, match="no session tags") as refusal:
+            await place.fetch()
+        assert "generation" not in refusal.value.message
+
+    play(story)
+
+
 def test_an_issuer_that_is_no_broker_is_told() -> None:
     """It has a discovery document, but mints nothing for a session."""
 
@@ -408,5 +421,18 @@ def test_an_issuer_that_is_no_broker_is_told() -> None:
         with pytest.raises(BrokerRefused, match="is no agentKeys broker") as refusal:
             await place.fetch()
         assert 'source = "oidc"' in refusal.value.hint
+
+    play(story)
+
+
+def test_a_person_s_mint_that_is_forbidden_names_no_device() -> None:
+    """They have none."""
+
+    async def story(place: Place) -> None:
+        await place.pair(ALICE, None)
+        place.broker.answer_with(MINT, 403, broker_sample("error.403.grant"))
+        with pytest.raises(BrokerRefused) as refusal:
+            await place.fetch()
+        assert "device" not in refusal.value.hint
 
     play(story)

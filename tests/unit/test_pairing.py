@@ -127,10 +127,11 @@ def test_a_proof_that_the_broker_refuses_is_not_repeated() -> None:
         proof = DEVICE.signature.reveal()
         broker.refuse_with(PAIR, 401, "unauthorized", f"bad pop_sig {proof}")
         broker.refuse_with(PAIR, 400, "bad_request", f"bad pop_sig {proof}")
-        for kind in (LoginFailed, BrokerRefused):
+        broker.refuse_with(PAIR, 400, "bad_request", f"bad pop_sig {proof[2:]}")
+        for kind in (LoginFailed, BrokerRefused, BrokerRefused):
             with pytest.raises(kind) as refusal:
                 request(broker)
-            assert proof[:20] not in f"{refusal.value.message} {refusal.value.hint}"
+            assert proof[2:20] not in f"{refusal.value.message} {refusal.value.hint}"
 
 
 # The wait.

@@ -38,11 +38,12 @@ class Judge(Protocol):
 class RedirectListener:
     """Listens while its `async with` block runs; what else arrives is answered and forgotten."""
 
+    _server: asyncio.Server
+
     def __init__(self, *, port: int | None, judge: Judge) -> None:
         """`port` is the one that the issuer knows, None for any that is free."""
         self._port = port
         self._judge = judge
-        self._server: asyncio.Server | None = None
         self._visits: set[asyncio.Task[None]] = set()
 
     @property
@@ -70,8 +71,7 @@ class RedirectListener:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._server:
-            self._server.close()
+        self._server.close()
         for visit in self._visits:
             visit.cancel()
         await asyncio.gather(*self._visits, return_exceptions=True)

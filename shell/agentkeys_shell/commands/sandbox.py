@@ -75,7 +75,7 @@ def stop(as_json: bool) -> int:
     return 0
 
 
-@command.command("claim", context_settings={"ignore_unknown_options": True})
+@command.command("claim")
 @click.argument("code")
 @click.option("--user", metavar="NAME", help="Whose agent it becomes; the first user's otherwise.")
 @click.option("--label", default="agent", show_default=True, help="What its owner calls it.")

@@ -58,7 +58,7 @@ class Pairing:
         device = check_device(request.fields)
         if former := self._by_device.take(device):
             self._forget(former)
-        opened = _Open(secrets.token_urlsafe(32), secrets.token_urlsafe(18), device)
+        opened = _Open(secrets.token_urlsafe(32), _new_code(), device)
         self._open.put(opened.ticket, opened)
         self._by_code.put(opened.code, opened)
         self._by_device.put(device, opened)
@@ -139,6 +139,13 @@ class Pairing:
             (self._by_device, opened.device),
         ):
             entries.take(key)
+
+
+def _new_code() -> str:
+    """24 characters of which the first is no hyphen: people pass it to commands."""
+    while (code := secrets.token_urlsafe(18)).startswith("-"):
+        pass
+    return code
 
 
 def _about(agent: Agent) -> dict[str, object]:
