@@ -7,6 +7,7 @@ import sys
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import replace
+from threading import Thread
 
 import click
 
@@ -59,7 +60,8 @@ class _AtTerminal:
     def visit(self, url: str) -> None:
         click.echo(f"log in at {url}", err=True)
         if self._opens:
-            webbrowser.open(url)
+            # One in the terminal keeps its caller until it is left, and we have an answer to await.
+            Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     def enter_code(self, prompt: DevicePrompt) -> None:
         click.echo(f"open {prompt.verification_uri}", err=True)
