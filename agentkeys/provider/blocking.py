@@ -99,7 +99,7 @@ class CredentialProvider:
         self._desk = self._counter.open_desk()
         self._thread = LoopThread()
 
-    def begin_in_child(self) -> None:
+    def begin_in_child(self) -> None:  # pragma: no cover - its test forks a process of its own
         """For the child of a fork: whatever thread held a lock, or ran the loop, is not there."""
         # Left as it is: the parent's loop and connections would be closed with it.
         _abandoned.append((self._thread, self._desk))
@@ -111,7 +111,7 @@ _live: weakref.WeakSet[CredentialProvider] = weakref.WeakSet()
 _abandoned: list[object] = []
 
 
-def _begin_in_child() -> None:
+def _begin_in_child() -> None:  # pragma: no cover - see above
     for provider in _live:
         provider.begin_in_child()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from agentkeys.clock import Clock
 from agentkeys.config import Config, Profile
 from agentkeys.errors import TokenInvalid
-from agentkeys.leases import Freshness, Minter
+from agentkeys.leases import Minter
 from agentkeys.provider.desk import Desk, Order
 from agentkeys.provider.holdings import Holdings
 from agentkeys.provider.settings import Settings
@@ -64,7 +64,7 @@ class Counter:
             )
         key = setting.key(text)
         held = self.holdings.get(key)
-        if held is not None and held.freshness(self._clock) is Freshness.FRESH:
+        if held is not None and held.is_fresh(self._clock):
             return held.served
         return Order(setting, Secret(text), key)
 

@@ -132,7 +132,8 @@ class Desk:
         )
         terms = LeaseTerms(profile, order.setting.sts_endpoint, source, profile_scope(profile))
         try:
-            lease = await self._minter.mint(terms, source, subject="", plan=_plan)
+            subject = await source.subject()
+            lease = await self._minter.mint(terms, source, subject=subject, plan=_plan)
         except WrongIdentity as problem:
             # There is nobody to log in.
             raise WrongIdentity(

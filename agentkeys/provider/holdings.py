@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from agentkeys.clock import Clock
@@ -21,6 +21,20 @@ class Holding:
     lease: Lease
     served: ServedCredentials
     token_expires_at: datetime
+    _fresh_until: datetime = field(init=False, compare=False)
+    """By our own clocks, both of them: every warm call looks, and must not calculate."""
+    _fresh_deadline: float = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        lease = self.lease
+        left_then = (lease.credentials.expires_at - lease.refresh_at).total_seconds()
+        fresh_until = min(lease.refresh_at, self.token_expires_at) - lease.skew
+        object.__setattr__(self, "_fresh_until", fresh_until)
+        object.__setattr__(self, "_fresh_deadline", lease.deadline - left_then)
+
+    def is_fresh(self, clock: Clock) -> bool:
+        """Whether there is nothing to do but to serve it."""
+        return clock.monotonic() < self._fresh_deadline and clock.now() < self._fresh_until
 
     def freshness(self, clock: Clock) -> Freshness:
         """How it stands now; over with the token too: one that is found in a log buys nothing."""

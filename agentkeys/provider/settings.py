@@ -74,8 +74,6 @@ class Settings:
 
     def _look(self) -> None:
         with self._lock:
-            if self._clock.monotonic() < self._look_again:
-                return
             config = self._source.current()
             if config is not self._config:
                 self._config, self._by_name = config, {}

@@ -22,6 +22,7 @@ from tests.bench.endpoint_load import endpoint_under_load
 from tests.bench.keeping import cold_start_ratio, missing_packages
 from tests.bench.load import one_by_one, under_load
 from tests.bench.processes import median_seconds
+from tests.bench.providing import SUBJECTS, provide_for_many
 
 BIN = Path(sys.executable).parent
 PYTHON, AGENTKEYS = str(BIN / "python3"), str(BIN / "agentkeys")
@@ -45,6 +46,7 @@ def main() -> None:
             _call(environment, "daemon", "stop")
             _call(environment, "sandbox", "stop")
     _print_places()
+    _print_providing()
 
 
 def _measure(environment: dict[str, str], folder: Path, runs: int) -> None:
@@ -70,6 +72,17 @@ def _print_places() -> None:
     else:
         ratio = cold_start_ratio(ROUNDS)
         print(f"| from no daemon to a lease kept in the keyring | {ratio:.1f} × | 50 × |")
+
+
+def _print_providing() -> None:
+    """A service that acts for many users, without the daemon."""
+    many = provide_for_many()
+    print(
+        f"| a provider for {SUBJECTS} users, resident"
+        f" ({many.held}) | {many.resident:.0f} MiB | 200 MiB |"
+    )
+    print(f"| a warm call of it, in a thread | {many.blocking * 1e6:.1f} µs | 20 µs |")
+    print(f"| a warm call of it, in a task | {many.asynchronous * 1e6:.1f} µs | 20 µs |")
 
 
 def _print_crowd(environment: dict[str, str], folder: Path) -> None:

@@ -18,13 +18,14 @@ from filelock import FileLock
 
 from tests.support.programs import BIN
 
-__all__ = ["AIOBOTO3", "AIOBOTOCORE", "UV", "python_with"]
+__all__ = ["AIOBOTO3", "AIOBOTOCORE", "REQUESTS", "UV", "python_with"]
 
 UV = {**os.environ, "UV_SYSTEM_CERTS": "true", "UV_NATIVE_TLS": "true"}
 """For uv, which believes other authorities than the machine's own unless it is told."""
 
 AIOBOTOCORE = ("aiobotocore==3.10.0", "s3fs==2026.9.0")
 AIOBOTO3 = ("aioboto3==15.5.0",)
+REQUESTS = ("requests==2.32.5",)
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 _ENVIRONMENTS = _CHECKOUT / ".venv-clients"

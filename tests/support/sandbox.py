@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentkeys.sandbox_record import SandboxRecord
 from agentkeys_shell.sandbox.lifecycle import start_sandbox, stop_sandbox
+from tests.support.dev_broker import BrokerClient
 
 
 @contextmanager
@@ -20,6 +21,13 @@ def running_sandbox(
         yield start_sandbox(folder, users=users, max_session=max_session, progress=_say_nothing)
     finally:
         stop_sandbox(folder)
+
+
+def web_identity_tokens(record: SandboxRecord) -> tuple[str, ...]:
+    """A token of each user, as a client of a service would present it."""
+    with BrokerClient(record.broker.url) as broker:
+        sessions = [broker.managed_login(user.email)["session_jwt"] for user in record.users]
+        return tuple(broker.mint(session)["jwt"] for session in sessions)
 
 
 def _say_nothing(words: str) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-import agentkeys
 from agentkeys.config import Config, Profile
 from agentkeys.errors import ConfigError, StsTokenRefused, TokenInvalid, UnknownProfile
 from agentkeys.provider import AsyncCredentialProvider, CredentialProvider
@@ -128,9 +127,10 @@ def test_what_is_no_token_is_refused(ask: Ask, sts: FakeSts, token: Any) -> None
 def test_a_refusal_says_why(ask: Ask, sts: FakeSts) -> None:
     """In the words of the store, with a code, once."""
     sts.refuse_with(400, "InvalidParameterValue", "bad signature")
+    token = a_token()
     for _ in range(2):
         with pytest.raises(StsTokenRefused) as refusal:
-            ask(web_identity_token=a_token(sub="agentkeys:agent:0xab", iat=1), profile="data")
+            ask(web_identity_token=token, profile="data")
         assert refusal.value.sts_code == "InvalidParameterValue"
         assert refusal.value.code == "sts_token_refused"
     assert len(sts.requests) == 1
@@ -250,9 +250,8 @@ def test_the_child_of_a_fork_begins_anew(sts: FakeSts, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(TOML.format(url=sts.url, bucket="b"), encoding="utf-8")
     printed = subprocess.run(
-        [sys.executable, "-c", FORKING, a_token()],
+        [sys.executable, "-I", "-c", FORKING, a_token()],
         env={"AGENTKEYS_CONFIG": str(path), "HOME": str(tmp_path), "PATH": os.defpath},
-        cwd=Path(agentkeys.__file__).parent.parent,
         capture_output=True,
         text=True,
         timeout=60,
@@ -280,7 +279,7 @@ def test_tasks_share_a_mint_and_can_be_cancelled(config: Config, sts: FakeSts) -
                 ]
                 await asyncio.to_thread(sts.wait_for_request)
                 asking[0].cancel()
-            found = await asyncio.gather(*asking, return_exceptions=True)
+            found: list[Any] = await asyncio.gather(*asking, return_exceptions=True)
             assert isinstance(found[0], asyncio.CancelledError)
             assert len({served.access_key_id for served in found[1:]}) == 1
             assert provider.invalidate(found[1].access_key_id)

@@ -25,7 +25,10 @@ from agentkeys.errors import (
 )
 from agentkeys.models import Confinement, RoleArn
 from agentkeys.provider.desk import FAILURES
+from agentkeys.provider.presented import PresentedToken
+from agentkeys.secret import Secret
 from tests.support.hasty_loop import HastyLoop, run_hastily
+from tests.support.moved_clock import SAMPLE_NOW
 from tests.support.profiles import a_profile
 from tests.support.providing import ProviderPlace, order
 from tests.support.tokens import ALICE, BOB, MISMADE, mismade_jwt, sign, web_identity_claims
@@ -172,6 +175,25 @@ def test_a_user_without_a_place_gets_nothing() -> None:
             await place.ask(place.token(), a_profile(prefix="teams/{claim:team}/"))
 
     assert play(story).sts.calls == 0
+
+
+def test_a_profile_may_have_no_place() -> None:
+    """Then the role alone says what its users may touch."""
+
+    async def story(place: ProviderPlace) -> None:
+        assert (await place.ask(place.token(), a_profile(prefix=None))).prefix is None
+
+    play(story)
+
+
+def test_nobody_is_known_before_the_store_has_spoken() -> None:
+    """A source of one token has no subject of its own."""
+    source = PresentedToken(
+        Secret("a.b.c"), profile=a_profile(), exchange=ProviderPlace().sts, now=lambda: SAMPLE_NOW
+    )
+    assert asyncio.run(source.subject()) == ""
+    assert source.held_subject() is None
+    assert source.expires_at < SAMPLE_NOW
 
 
 @pytest.mark.parametrize(("issuer", "calls"), [("https://id.example.com", 1), ("https://evil", 0)])
@@ -423,7 +445,7 @@ def test_credentials_rejected_during_a_mint_are_served_to_nobody(succeeds: bool)
         if not succeeds:
             place.sts.problems.append(StsRefused("no"))
         place.sts.open.set()
-        found = await asyncio.gather(*asking, return_exceptions=True)
+        found: list[Any] = await asyncio.gather(*asking, return_exceptions=True)
         if succeeds:
             assert {served.access_key_id for served in found} == {"ASIA0000000000000002"}
             assert await place.ask(token) == found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from agentkeys.documents import credential_variables, place_variables
 from agentkeys.leases import Freshness
 from agentkeys.provider.holdings import Holding, Holdings
-from agentkeys.provider.settings import Setting
+from agentkeys.provider.settings import MANY, Setting, Settings
 from agentkeys.served import read_served
 from tests.support.moved_clock import SAMPLE_NOW, MovedClock
 from tests.support.profiles import PROFILE, a_lease, a_profile
+from tests.support.providing import config_of
 
 OVER_AFTER = timedelta(minutes=5)
 
@@ -77,6 +79,10 @@ def test_one_key_for_two_tokens_is_dropped_with_the_later_one(holdings: Holdings
         holdings.keep(key(number), holding(7))
     assert [holdings.drop("ASIA0000000000000007") for _ in range(2)] == [True, False]
     assert numbers(holdings) == {1}
+    holdings.keep(key(3), holding(7))
+    holdings.keep(key(1), holding(1))
+    assert holdings.drop("ASIA0000000000000007")
+    assert numbers(holdings) == {1}
 
 
 def test_a_holding_ends_with_its_token() -> None:
@@ -88,9 +94,38 @@ def test_a_holding_ends_with_its_token() -> None:
     assert found.freshness(clock) is Freshness.OVER
 
 
+@given(
+    st.integers(1, 120),
+    st.integers(1, 120),
+    st.integers(-10, 10),
+    st.integers(0, 130),
+    st.integers(),
+)
+def test_the_quick_look_says_the_same(
+    lifetime: int, token_lifetime: int, skew: int, age: int, set_by: int
+) -> None:
+    """Whatever the clocks do: what is fresh at a glance is so by all the rules."""
+    clock = MovedClock()
+    lease = replace(a_lease(lifetime=timedelta(minutes=lifetime)), skew=timedelta(minutes=skew))
+    found = Holding(
+        lease, holding(1).served, SAMPLE_NOW + timedelta(minutes=token_lifetime, seconds=1)
+    )
+    clock.move(timedelta(minutes=age))
+    clock.set_wall(timedelta(minutes=set_by % 60 - 30))
+    assert found.is_fresh(clock) == (found.freshness(clock) is Freshness.FRESH)
+
+
 # keys
 
 TOKENS = st.text(min_size=1, max_size=60)
+
+
+def test_any_number_of_profile_objects_can_be_asked_for() -> None:
+    """Not all of them are known by heart, and each has its own setting all the same."""
+    settings = Settings(config=config_of(), environ=None, clock=MovedClock())
+    profiles = [a_profile(name=f"p{number}") for number in range(MANY + 1)]
+    for profile in (*profiles, profiles[0], profiles[-1]):
+        assert settings.find(profile).profile is profile
 
 
 @given(TOKENS, TOKENS)

@@ -28,5 +28,6 @@ def test_words_that_repeat_a_secret_are_not_shown() -> None:
     """Broken over lines too, and whether it was ours or any other token."""
     assert quotable("you sent hunter2-hunter2", secrets=["hunter2-hunter2"]) == ""
     assert quotable("you sent hunter2-\n hunter2", secrets=["hunter2-hunter2"]) == ""
+    assert quotable("you sent hunter 2", secrets=["hunter 2"]) == ""
     assert quotable(f"bad token {sign(web_identity_claims())}") == ""
     assert quotable("nothing to hide", secrets=["hunter2", ""]) == "nothing to hide"
