@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,8 @@ __all__ = ["AuditRecord", "FileLedger", "Ledger"]
 class AuditRecord:
     """One event. What does not apply, or is not known, is None and null in the file."""
 
+    event_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    """16 hex digits of its own."""
     event: str
     """mint, serve, refuse, login, logout, forget, run_start, run_end or break_glass."""
     outcome: str = "ok"
@@ -113,17 +115,14 @@ class FileLedger:
             return os.open(self._path, flags, 0o600)
 
     def _document(self, record: AuditRecord) -> dict[str, object]:
-        document: dict[str, object] = {
-            "time": format_utc(self._clock.now()),
-            "event_id": secrets.token_hex(8),
-        }
+        document: dict[str, object] = {"time": format_utc(self._clock.now())}
         for name in _FIELDS:
             value = getattr(record, name)
             document[name] = format_utc(value) if isinstance(value, datetime) else value
         return document
 
 
-_FIELDS = tuple(field.name for field in fields(AuditRecord))
+_FIELDS = tuple(each.name for each in fields(AuditRecord))
 
 
 def _write_line(descriptor: int, line: bytes) -> None:

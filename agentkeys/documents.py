@@ -1,12 +1,14 @@
-"""What programs are handed: the documents of both credential doors and a child's variables.
+"""What programs are handed: the documents of all credential doors and a child's variables.
 
 Sources: AWS SDKs and Tools Reference Guide, "Process credential provider" and "Container credential
-provider", and the environment variables that the AWS SDKs read.
+provider", and the environment variables that the AWS SDKs read; the broker's client contract.
 """
 
 from __future__ import annotations
 
 import json
+from math import floor
+from typing import Any
 
 from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import format_utc
@@ -19,6 +21,7 @@ __all__ = [
     "container_credentials_document",
     "credential_process_document",
     "credential_variables",
+    "mint_document",
     "place_variables",
 ]
 
@@ -49,6 +52,25 @@ def container_credentials_document(lease: Lease) -> bytes:
         "Token": credentials.session_token.reveal(),
         "Expiration": format_utc(credentials.expires_at),
     }
+    return json.dumps(document).encode() + b"\n"
+
+
+def mint_document(lease: Lease, *, wallet: str, audit_record_id: str | None = None) -> bytes:
+    """What brokers used to answer to POST /v1/mint-aws-creds, as JSON. Holds secrets.
+
+    `audit_record_id` is for callers of the later shape, which has two fields more.
+    """
+    credentials = lease.credentials
+    document: dict[str, Any] = {
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key.reveal(),
+        "session_token": credentials.session_token.reveal(),
+        # In whole Unix seconds, none of which the credentials do not live.
+        "expiration": floor(credentials.expires_at.timestamp()),
+        "wallet": wallet,
+    }
+    if audit_record_id is not None:
+        document |= {"audit_record_id": audit_record_id, "anchored": []}
     return json.dumps(document).encode() + b"\n"
 
 

@@ -15,7 +15,10 @@ from agentkeys.sessions import Session
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.runs.run import Run
 
-__all__ = ["Recorder"]
+__all__ = ["VIA_JWT", "Recorder"]
+
+VIA_JWT = "data-role-via-jwt"
+"""The role that those ask for who believe that they ask a broker."""
 
 log = logging.getLogger("agentkeys.daemon")
 
@@ -45,12 +48,23 @@ class Recorder:
         )
 
     def served(
-        self, profile: Profile, lease: Lease, peer: Peer, *, run_id: str | None = None
-    ) -> None:
-        """`run_id` is of the run that the peer is in."""
-        self._append(
-            "serve", **self._profile(profile), **_lease(lease), **_peer(peer), run_id=run_id
-        )
+        self,
+        profile: Profile,
+        lease: Lease,
+        peer: Peer,
+        *,
+        run_id: str | None = None,
+        requested_role: str | None = None,
+    ) -> str:
+        """Returns the event's id.
+
+        `run_id` is of the run that the peer is in, `requested_role` what it has asked for, where
+        that is not the profile's role.
+        """
+        facts = {**self._profile(profile), **_lease(lease), **_peer(peer), "run_id": run_id}
+        if requested_role:
+            facts["requested_role"] = requested_role
+        return self._append("serve", **facts)
 
     def run_started(self, profile: Profile, lease: Lease, peer: Peer, run_id: str) -> None:
         self._append(
@@ -72,10 +86,14 @@ class Recorder:
         peer: Peer,
         *,
         run_id: str | None = None,
+        requested_role: str | None = None,
     ) -> None:
         """A peer asked for something and did not get it; `profile` is None where none was meant."""
         facts = self._profile(profile) if profile else {}
-        self._append("refuse", **facts, **_failure(problem), **_peer(peer), run_id=run_id)
+        facts |= {**_failure(problem), **_peer(peer), "run_id": run_id}
+        if requested_role:
+            facts["requested_role"] = requested_role
+        self._append("refuse", **facts)
 
     def logged(self, event: str, identity: str, session: Session | None, peer: Peer) -> None:
         """A `login` or a `logout`."""
@@ -96,15 +114,18 @@ class Recorder:
             **_session(self._session_of(profile.identity)),
         }
 
-    def _append(self, event: str, **facts: Any) -> None:
+    def _append(self, event: str, **facts: Any) -> str:
+        """Returns the event's id, written down or not."""
+        record = AuditRecord(event=event, **facts)
         try:
-            self._ledger.append(AuditRecord(event=event, **facts))
+            self._ledger.append(record)
         except AuditError as problem:
             if self.trouble is None:
                 log.warning("%s", problem.message)
             self.trouble = problem
         else:
             self.trouble = None
+        return record.event_id
 
 
 def _session(session: Session | None) -> dict[str, Any]:
@@ -129,7 +150,12 @@ def _lease(lease: Lease) -> dict[str, Any]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    return {"profile": run.profile, "subject": run.subject, "run_id": run.id}
+    return {
+        "identity": run.identity,
+        "profile": run.profile,
+        "subject": run.subject,
+        "run_id": run.id,
+    }
 
 
 def _failure(problem: AgentkeysError) -> dict[str, Any]:

@@ -194,7 +194,7 @@ class StatusView:
             "pid": run.process.pid,
             "state": "forgotten" if run.is_forgotten else "live",
             "started_at": format_utc(run.started_at),
-            "door": "endpoint" if run.has_endpoint else "environment",
+            "door": run.door,
             "lease": "own" if run.has_own_lease else "shared",
             "allow": [str(rule) for rule in run.allow] or None,
             "read_only": run.reads_only,

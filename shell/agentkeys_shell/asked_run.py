@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentkeys_shell.environment import CREDENTIALS
+from agentkeys_shell.environment import CLIENT_SECRET, CREDENTIALS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,18 +19,34 @@ def check_options(options: Mapping[str, str], command: Sequence[str]) -> None:
         raise _wrong("the name of the program is empty", "an unset shell variable may be the cause")
     if "json" in options and "explain" not in options:
         raise _wrong("--json is for --explain", "leave it out: the program's output is its own")
-    mixing = CREDENTIALS.intersection(options.get("keep_env", "").split("\0"))
-    if mixing:
-        raise _wrong(
-            f"{min(mixing)} would mix with the credentials that the program is given",
-            "leave out this --keep-env",
-        )
+    if "keep_env" in options:
+        _check_kept(options["keep_env"].split("\0"))
+    if "legacy_mint" in options:
+        from agentkeys_shell.own_names import check_apart, parse_minting  # noqa: PLC0415 - rare
+
+        minting = parse_minting(options["legacy_mint"])
+        check_apart(minting, options.get("set", "").split("\0"))
     if "refresh" in options and "inherit_aws" in options:
         raise _wrong(
             "--refresh and --inherit-aws exclude each other: AWS clients would take your own keys"
             " before they ask the endpoint",
             "leave one of them out, or keep single variables with --keep-env",
         )
+
+
+def _check_kept(names: list[str]) -> None:
+    mixing = CREDENTIALS.intersection(names)
+    if mixing:
+        raise _wrong(
+            f"{min(mixing)} would mix with the credentials that the program is given",
+            "leave out this --keep-env",
+        )
+    for name in names:
+        if name.startswith(CLIENT_SECRET):
+            raise _wrong(
+                f"{name} holds the secret of an identity, which no program under exec is given",
+                "leave out this --keep-env; what needs the secret itself runs without exec",
+            )
 
 
 def asked_run(options: Mapping[str, str], command: Sequence[str]) -> bytes:
@@ -41,6 +57,9 @@ def asked_run(options: Mapping[str, str], command: Sequence[str]) -> bytes:
     if "allow" in options:
         rules = ",".join(map(_string, options["allow"].split("\0")))
         pairs.append(f'"allow":[{rules}]')
+    if "legacy_mint" in options:
+        variables = ",".join(map(_string, options["legacy_mint"].split(":")))
+        pairs.append(f'"legacy_mint":[{variables}]')
     return f"{{{','.join(pairs)}}}".encode("ascii")
 
 

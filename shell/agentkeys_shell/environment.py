@@ -3,7 +3,8 @@
 Inherited AWS variables would win over the run's own credentials or mix with them: botocore reads
 AWS_SECURITY_TOKEN before AWS_SESSION_TOKEN, AWS_PROFILE outranks keys in some SDKs, an endpoint
 left over sends requests, and the session token in them, elsewhere. So the child starts from a clean
-AWS surface. Imports nothing.
+AWS surface. What tokens are fetched with stays away too: who has it is no longer held to a run.
+Imports nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["CREDENTIALS", "HARMLESS", "child_environment", "is_inherited", "parse_entries"]
+__all__ = [
+    "CLIENT_SECRET",
+    "CREDENTIALS",
+    "HARMLESS",
+    "child_environment",
+    "is_inherited",
+    "parse_entries",
+]
 
 HARMLESS = frozenset(
     {
@@ -41,6 +49,10 @@ _OURS = (
     "AGENTKEYS_S3_",
 )
 _FOREIGN = ("AWS_", "BOTO_", "EC2_SECURITY_TOKEN")
+_TOKEN_REQUESTS = ("ACTIONS_ID_TOKEN_REQUEST_",)
+"""With what GitHub Actions gives a token for any audience to whoever asks."""
+CLIENT_SECRET = "AGENTKEYS_CLIENT_SECRET"  # noqa: S105 - a name
+"""How the variables begin that hold an identity's secret. No child gets to see one."""
 
 CREDENTIALS = frozenset(
     {
@@ -78,11 +90,13 @@ def is_inherited(name: str, *, keep: Collection[str] = (), inherit_aws: bool = F
 
     `keep` are those that the user wants it to see; with `inherit_aws` it sees all AWS settings.
     """
+    if name.startswith(CLIENT_SECRET):
+        return False
     if name in keep or name in HARMLESS:
         return True
     if inherit_aws and name.startswith(_FOREIGN):
         return name not in CREDENTIALS | _SOURCES
-    return not name.startswith((*_FOREIGN, *_OURS))
+    return not name.startswith((*_FOREIGN, *_OURS, *_TOKEN_REQUESTS))
 
 
 def child_environment(

@@ -55,6 +55,12 @@ _EXEC = (
     ),
     FastOption("--read-only", value=None, help="Allow no writing."),
     FastOption(
+        "--legacy-mint",
+        value="URL:TOKEN",
+        help="Answer a program that calls the broker's old POST /v1/mint-aws-creds; names the"
+        " variables that it reads, such as BROKER_URL:BROKER_TOKEN.",
+    ),
+    FastOption(
         "--set",
         value="NAME=FIELD",
         several=True,

@@ -1,17 +1,19 @@
-"""`exec --set NAME=FIELD`: what a run is given, under names that the program itself has chosen.
+"""What a run is given under names that the program itself has chosen.
 
-Imports nothing that a program under exec would have to wait for.
+`exec --set NAME=FIELD` and `exec --legacy-mint URL_VARIABLE:TOKEN_VARIABLE`. Imports nothing that a
+program under exec would have to wait for.
 """
 
 from __future__ import annotations
 
+from agentkeys.variable_names import has_own_meaning, is_variable_name
 from agentkeys_shell.environment import parse_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FIELDS", "own_names", "parse_settings"]
+__all__ = ["FIELDS", "check_apart", "own_names", "parse_minting", "parse_settings"]
 
 FIELDS = {
     "access_key_id": "AWS_ACCESS_KEY_ID",
@@ -58,6 +60,35 @@ def own_names(wanted: dict[str, str], given: bytes) -> dict[str, str]:
             raise _wrong(f"the run has no {field} to set as {name}", _why_missing(field))
         variables[name] = value
     return variables
+
+
+def parse_minting(names: str) -> tuple[str, str]:
+    """The variables for the URL and for the token; raises AgentkeysError for what names none."""
+    url, colon, token = names.partition(":")
+    if not colon or not is_variable_name(url) or not is_variable_name(token):
+        raise _wrong(
+            f"--legacy-mint {names!r} is not URL_VARIABLE:TOKEN_VARIABLE",
+            "name the variables that the program reads, such as BROKER_URL:BROKER_TOKEN",
+        )
+    for name in (url, token):
+        if has_own_meaning(name):
+            raise _wrong(
+                f"{name} has a meaning of its own to AWS clients or to agentkeys",
+                "have the program read another variable, and name that with --legacy-mint",
+            )
+    if url == token:
+        raise _wrong(
+            f"--legacy-mint names {url} for the URL and for the token", "name two variables"
+        )
+    return url, token
+
+
+def check_apart(minting: Iterable[str], settings: Iterable[str]) -> None:
+    """Raises AgentkeysError where a name of --legacy-mint is one of --set as well."""
+    for taken in {setting.partition("=")[0] for setting in settings}.intersection(minting):
+        raise _wrong(
+            f"--legacy-mint and --set both name {taken}", "choose another name in one of them"
+        )
 
 
 def _why_missing(field: str) -> str:

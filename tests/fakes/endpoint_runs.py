@@ -7,14 +7,18 @@ import asyncio
 from agentkeys.errors import AgentkeysError
 from agentkeys.leases import Lease
 from agentkeys.secret import Secret
-from agentkeys_daemon.endpoint import new_token, token_hash
+from agentkeys_daemon.endpoint import Minted, new_token, owner_of, token_hash
 from tests.support.profiles import a_lease
+from tests.support.tokens import ALICE
 
 __all__ = ["FakeRuns"]
 
 
 class FakeRuns:
     """Keeps hashes alone, as the daemon does; what a run is served can be changed at any time."""
+
+    wallet = ALICE.wallet
+    record_id = "aud_1780315200_ddcb420b555eecba"
 
     def __init__(self) -> None:
         self.served: Lease | Exception = a_lease()
@@ -43,6 +47,12 @@ class FakeRuns:
 
     def token_hash(self, run_id: str) -> str | None:
         return self._hashes.get(run_id)
+
+    def minter(self, token: str) -> str | None:
+        return owner_of(token, self._hashes.items())
+
+    async def mint(self, run_id: str) -> Minted:
+        return Minted(await self.credentials(run_id), self.wallet, self.record_id)
 
     async def credentials(self, run_id: str) -> Lease:
         assert run_id in self._hashes

@@ -100,7 +100,8 @@ def test_everything_that_happens_has_its_line(place: Place) -> None:
                                                   "sts_request_id"}  # fmt: skip
     assert told(refuse) == ALWAYS | WHO | WHAT | PEER | {"outcome_detail", "error_code"}
 
-    assert told(end) == ALWAYS | {"profile", "subject", "run_id", "uid", "pid"}
+    assert told(end) == ALWAYS | {"identity", "profile", "subject", "run_id", "uid", "pid"}
+    assert end["identity"] == "me"
     assert (end["run_id"], end["pid"]) == (start["run_id"], start["pid"])
 
     for line in (login, serve, refuse, logout):

@@ -38,6 +38,7 @@ def test_a_surrogate_pair_stays_two() -> None:
         ({"refresh": "yes", "read_only": "yes"}, [], {"refresh": True, "read_only": True}),
         ({"explain": "yes", "profile": "data", "json": "yes"}, [], {"explain": True}),
         ({"allow": "s3://a/:ro"}, [], {"allow": ["s3://a/:ro"]}),
+        ({"legacy_mint": "URL:TOKEN"}, [], {"legacy_mint": ["URL", "TOKEN"]}),
     ],
 )
 def test_it_holds_what_concerns_the_daemon(
@@ -65,6 +66,30 @@ def test_a_list_that_is_none_is_never_no_limit(allow: object) -> None:
     """Least of all an empty one."""
     with pytest.raises(ProtocolError):
         AskedRun.parse({"allow": allow})
+
+
+def test_the_variables_to_mint_with_are_two() -> None:
+    """The first for the URL, the second for the token; with or without the endpoint of SDKs."""
+    asked = AskedRun.parse({"legacy_mint": ["BROKER_URL", "_t0ken"]})
+    assert asked == AskedRun(legacy_mint=("BROKER_URL", "_t0ken"))
+    assert asked.has_token
+    assert AskedRun.parse({"refresh": True}).has_token
+    assert not AskedRun.parse({"legacy_mint": None}).has_token
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [], ["A"], ["A", "B", "C"], ["A", "A"], "AB", {"A": "B"}, True, 0, "", [1, 2], ["A", None],
+        ["A", ""], ["1A", "B"], ["A=B", "C"], ["A\0", "B"], ["A B", "C"], ["\u00e9", "B"],
+        ["A\n", "B"],
+        ["AWS_URL", "B"], ["A", "AGENTKEYS_RUN"], ["BOTO_CONFIG", "B"],
+    ],
+)  # fmt: skip
+def test_what_names_no_variables_is_refused(names: object) -> None:
+    """It would end up in the program's environment, secret and all."""
+    with pytest.raises(ProtocolError, match="legacy_mint is not two variables"):
+        AskedRun.parse({"legacy_mint": names})
 
 
 def test_more_rules_than_a_policy_holds_are_refused() -> None:
@@ -114,6 +139,10 @@ def test_a_wish_that_is_not_known_is_not_passed_over(name: str) -> None:
         ({"refresh": "yes", "inherit_aws": "yes"}, ["sh"], "--refresh and --inherit-aws exclude"),
         ({"keep_env": "PATH\0AWS_SECRET_ACCESS_KEY"}, ["sh"], "AWS_SECRET_ACCESS_KEY would mix"),
         ({"keep_env": "AWS_CONTAINER_AUTHORIZATION_TOKEN"}, ["sh"], "would mix"),
+        ({"keep_env": "AGENTKEYS_CLIENT_SECRET"}, ["sh"], "holds the secret of an identity"),
+        ({"keep_env": "PATH\0AGENTKEYS_CLIENT_SECRET_CI"}, ["sh"], "SECRET_CI holds the secret"),
+        ({"legacy_mint": "BROKER_URL"}, ["sh"], "--legacy-mint 'BROKER_URL' is not URL_VARIABLE"),
+        ({"legacy_mint": "A:B", "set": "C=region\0B=bucket"}, ["sh"], "--set both name B"),
     ],
 )
 def test_what_is_plainly_wrong_is_told_before_anybody_is_asked(
@@ -132,6 +161,8 @@ def test_what_is_plainly_wrong_is_told_before_anybody_is_asked(
         ({"explain": "yes", "json": "yes"}, []),
         ({"refresh": "yes", "keep_env": "AWS_PROFILE"}, ["sh"]),
         ({"inherit_aws": "yes"}, ["sh"]),
+        ({"keep_env": "ACTIONS_ID_TOKEN_REQUEST_TOKEN"}, ["sh"]),
+        ({"legacy_mint": "A:B", "set": "C=region", "refresh": "yes"}, ["sh"]),
     ],
 )
 def test_what_is_not_wrong_passes(options: dict[str, str], command: list[str]) -> None:

@@ -41,7 +41,10 @@ STRANGERS = [
     "AGENTKEYS_USER_WALLET",
     "AGENTKEYS_S3_BUCKET",
     "AGENTKEYS_S3_PREFIX",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
 ]
+CLIENT_SECRETS = ["AGENTKEYS_CLIENT_SECRET", "AGENTKEYS_CLIENT_SECRET_CI"]
 
 
 @pytest.mark.parametrize("name", STRANGERS)
@@ -50,7 +53,25 @@ def test_no_other_credentials_reach_a_child(name: str) -> None:
     assert child_environment({name: "somebody else's"}, b"") == {}
 
 
-@pytest.mark.parametrize("name", ["PATH", "HOME", "AWSOME", "aws_profile", "AGENTKEYS_CONFIG"])
+@pytest.mark.parametrize("name", CLIENT_SECRETS)
+def test_an_identity_s_secret_reaches_no_child(name: str) -> None:
+    """Not even one whose user wants it to: it would open more than the run may have."""
+    for options in ({}, {"keep": [name]}, {"inherit_aws": True}):
+        assert child_environment({name: "secret"}, b"", **options) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PATH",
+        "HOME",
+        "AWSOME",
+        "aws_profile",
+        "AGENTKEYS_CONFIG",
+        "ACTIONS_CACHE_URL",
+        "GITHUB_SHA",
+    ],
+)
 def test_everything_else_is_the_caller_s(name: str) -> None:
     """A child may run agentkeys itself, with the same settings."""
     assert child_environment({name: "x"}, b"") == {name: "x"}
@@ -92,7 +113,8 @@ def test_the_run_s_own_is_read_as_env_0_prints_it(given: bytes, expected: dict[s
 
 @given(
     st.dictionaries(
-        st.sampled_from([*STRANGERS, "PATH"]) | st.text("AWS_BOT", min_size=1), st.text()
+        st.sampled_from([*STRANGERS, *CLIENT_SECRETS, "PATH"]) | st.text("AWS_BOT", min_size=1),
+        st.text(),
     )
 )
 def test_of_aws_a_child_sees_what_is_harmless_or_given(inherited: dict[str, str]) -> None:
@@ -154,7 +176,8 @@ CREDENTIALS = {
 def test_with_all_that_is_aws_other_credentials_still_go(name: str) -> None:
     """And what clients would take before them; and what is ours, which is another run's."""
     child = child_environment({name: "own"}, b"", inherit_aws=True)
-    assert (name in child) is (name not in CREDENTIALS and not name.startswith("AGENTKEYS_"))
+    is_aws = name.startswith(("AWS_", "BOTO_"))
+    assert (name in child) is (is_aws and name not in CREDENTIALS)
 
 
 def test_with_all_that_is_aws_the_user_s_files_are_read() -> None:

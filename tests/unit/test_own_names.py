@@ -1,11 +1,11 @@
-"""`exec --set NAME=FIELD`: which value a program's own variable gets."""
+"""`exec --set` and `--legacy-mint`: which value a program's own variable gets, if it may."""
 
 from __future__ import annotations
 
 import pytest
 
 from agentkeys.errors import AgentkeysError
-from agentkeys_shell.own_names import FIELDS, own_names, parse_settings
+from agentkeys_shell.own_names import FIELDS, check_apart, own_names, parse_minting, parse_settings
 
 KEYS = b"AWS_ACCESS_KEY_ID=ASIA\0AWS_SECRET_ACCESS_KEY=s=e=c\0AWS_REGION=eu-1\0"
 ENDPOINT = b"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:1\0AWS_REGION=eu-1\0"
@@ -60,3 +60,56 @@ def test_a_run_with_the_endpoint_has_no_keys(field: str) -> None:
         parse_settings([f"A={field}"], has_keys=False)
     assert "exclude each other" in found.value.hint
     assert parse_settings(["A=region"], has_keys=False) == {"A": "region"}
+
+
+@pytest.mark.parametrize("names", ["BROKER_URL:BROKER_TOKEN", "a:b", "_:__", "A1:A2"])
+def test_two_names_are_for_a_url_and_a_token(names: str) -> None:
+    """In that order."""
+    assert ":".join(parse_minting(names)) == names
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "",
+        ":",
+        "A",
+        "A:",
+        ":B",
+        "A:B:C",
+        "A=B",
+        "A:1B",
+        "A-B:C",
+        "A: B",
+        "$A:B",
+        "A:\u00df",
+        "A:B\n",
+    ],
+)
+def test_what_are_no_two_names_is_told(names: str) -> None:
+    """With what they would look like."""
+    with pytest.raises(AgentkeysError, match="is not URL_VARIABLE:TOKEN_VARIABLE") as found:
+        parse_minting(names)
+    assert "BROKER_URL:BROKER_TOKEN" in found.value.hint
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AWS_ACCESS_KEY_ID", "AWS_ANYTHING", "BOTO_CONFIG", "AGENTKEYS_BROKER_URL", "AGENTKEYS_RUN"],
+)
+@pytest.mark.parametrize("names", ["{}:B", "A:{}"])
+def test_what_others_read_is_no_name_for_it(names: str, name: str) -> None:
+    """They would take the URL, or the token, for something else."""
+    with pytest.raises(AgentkeysError, match=f"{name} has a meaning of its own") as found:
+        parse_minting(names.format(name))
+    assert found.value.hint
+
+
+def test_one_name_cannot_be_for_both() -> None:
+    """Nor can one that --set gives something else."""
+    with pytest.raises(AgentkeysError, match="names A for the URL and for the token") as found:
+        parse_minting("A:A")
+    assert found.value.hint == "name two variables"
+    check_apart(("A", "B"), ["C=region", ""])
+    with pytest.raises(AgentkeysError, match="--legacy-mint and --set both name B"):
+        check_apart(("A", "B"), ["C=region", "B=region"])

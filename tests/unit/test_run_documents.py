@@ -22,6 +22,7 @@ from tests.support.tokens import ALICE
 RUN = Run(
     id="abcdefghij234567",
     profile="data",
+    identity="me",
     subject=ALICE.subject,
     process=ProcessId(4711, "123456"),
     program="rclone",
@@ -31,6 +32,8 @@ RUN = Run(
     scope=Scope(rules=(parse_access_rule("s3://lab/a/:ro"),)),
     lease_run="abcdefghij234567",
     outer=("zyxwvutsrq765432",),
+    fetches=True,
+    mints=True,
     token_hash="0" * 64,
 )
 TEXTS = st.text(max_size=5)
@@ -57,7 +60,9 @@ def test_a_run_comes_back_as_it_was(scope: Scope, allow: tuple[Any, ...], switch
     """With what it began with, above all."""
     run = replace(RUN, scope=scope, allow=allow, reads_only=switch, is_forgotten=not switch)
     assert again(run) == run
-    bare = replace(run, program=None, lease_run=None, outer=(), token_hash=None)
+    bare = replace(
+        run, program=None, lease_run=None, outer=(), fetches=False, mints=False, token_hash=None
+    )
     assert again(bare) == bare
 
 
@@ -67,7 +72,7 @@ def test_whatever_stands_there_is_a_run_or_none(key: str, value: Any) -> None:
     run = parse_run(run_document(RUN) | {key: value})
     if run is None:
         return
-    texts = (run.id, run.profile, run.subject, run.process.started, *run.outer)
+    texts = (run.id, run.profile, run.identity, run.subject, run.process.started, *run.outer)
     assert all(isinstance(text, str) for text in texts)
     for maybe in (run.program, run.lease_run, run.token_hash):
         assert maybe is None or isinstance(maybe, str)
@@ -105,3 +110,27 @@ def test_a_switch_that_cannot_be_read_takes_away(key: str, value: object) -> Non
     run = parse_run(run_document(replace(RUN, reads_only=False)) | {key: value})
     assert run
     assert getattr(run, key) is True
+
+
+@pytest.mark.parametrize("key", ["fetches", "mints"])
+@pytest.mark.parametrize("value", [None, 0, 1, "", "true", []])
+def test_a_door_that_cannot_be_read_stays_shut(key: str, value: object) -> None:
+    """Nobody could be served by a guess here either."""
+    run = parse_run(run_document(RUN) | {key: value})
+    assert run
+    assert getattr(run, key) is False
+
+
+@pytest.mark.parametrize(
+    ("fetches", "mints", "door"),
+    [
+        (False, False, "environment"),
+        (True, False, "endpoint"),
+        (False, True, "legacy-mint"),
+        (True, True, "endpoint+legacy-mint"),
+    ],
+)
+def test_its_doors_have_names(fetches: bool, mints: bool, door: str) -> None:
+    """Which stay so when its credentials have been taken away."""
+    run = replace(RUN, fetches=fetches, mints=mints)
+    assert run.door == replace(run, token_hash=None, is_forgotten=True).door == door

@@ -1,4 +1,4 @@
-"""What the endpoint answers: an SDK's credentials, or `code` and `message` for a person to see.
+"""What SDKs are answered at the endpoint: credentials, or `code` and `message` for a person to see.
 
 SDKs know 200 and failure. Of the failures they repeat 5xx, some for a minute, so that one which
 asking again cannot mend has to be a 4xx. Most that show anything show the body.

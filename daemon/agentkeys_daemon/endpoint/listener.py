@@ -21,7 +21,7 @@ _EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class EndpointUnavailable(DaemonError):
-    """Programs under `exec --refresh` cannot reach the daemon."""
+    """Programs under `exec` that come for credentials cannot reach the daemon."""
 
     code = "endpoint_unavailable"
 

@@ -14,6 +14,9 @@ from typing import Any, cast
 from uvicorn.server import ServerState
 
 from agentkeys_daemon.endpoint.answers import refusal
+from agentkeys_daemon.endpoint.mint import is_mint
+from agentkeys_daemon.endpoint.mint_answers import LARGEST_BODY
+from agentkeys_daemon.endpoint.mint_answers import TOO_LARGE as MINT_TOO_LARGE
 from agentkeys_daemon.http_server import MAX_HEAD_BYTES, HttpProtocol, last_answer
 
 __all__ = ["EndpointProtocol", "EndpointState", "Limits"]
@@ -21,19 +24,23 @@ __all__ = ["EndpointProtocol", "EndpointState", "Limits"]
 LINGER_SECONDS = 1.0
 """For a client to read why it was refused, while what it still sends is thrown away."""
 MOST_DESCRIPTORS = 4096
+_CONTENT_TOO_LARGE = "413 Content Too Large"
 
 _NO_HTTP = last_answer(
     "400 Bad Request",
     refusal(400, "protocol_error", "the request is not HTTP; send HTTP/1.1"),
 )
 _TOO_LARGE = last_answer(
-    "413 Content Too Large",
+    _CONTENT_TOO_LARGE,
     refusal(
         413,
         "request_too_large",
         f"the request is too large; send at most {MAX_HEAD_BYTES} bytes, head and body",
     ),
 )
+
+
+_MINT_TOO_LARGE = last_answer(_CONTENT_TOO_LARGE, MINT_TOO_LARGE)
 
 
 def _half_of_our_descriptors() -> int:
@@ -50,6 +57,10 @@ class Limits:
     """From connecting to the answer's last byte."""
     request_bytes: int = MAX_HEAD_BYTES
     """Head and body together."""
+    mint_bytes: int = LARGEST_BODY
+    """So much more for the body of a request to mint."""
+    mint_seconds: float = 14.0
+    """So much more for a mint that such a request waits for: clients of brokers wait for 15."""
     waiting: int = field(default_factory=_half_of_our_descriptors)
     """Connections that have not sent their whole request."""
 
@@ -73,6 +84,8 @@ class EndpointProtocol(HttpProtocol):
         super().__init__(*arguments, **named)
         self._state = cast("EndpointState", self.server_state)
         self._bytes_left = self._state.limits.request_bytes
+        self._too_large = _TOO_LARGE
+        self._is_mint = False
         self._is_refused = False
         self._hanging_up: asyncio.TimerHandle | None = None
 
@@ -91,15 +104,27 @@ class EndpointProtocol(HttpProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
-            return
-        self._bytes_left -= len(data)
-        if self._bytes_left < 0:
-            self._refuse(_TOO_LARGE)
-            return
-        super().data_received(data)
-        if self.cycle is not None and not self.cycle.more_body:
-            self._state.waiting.pop(self, None)
+        # How large a body may be is known once the head has been read.
+        while data and not self._is_refused:
+            if self._bytes_left == 0:
+                self._refuse(self._too_large)
+                return
+            within, data = data[: self._bytes_left], data[self._bytes_left :]
+            self._bytes_left -= len(within)
+            super().data_received(within)
+            if self.cycle is not None:
+                self._look_at_request()
+
+    def _look_at_request(self) -> None:
+        """What it is for, and whether it is whole."""
+        if not self._is_mint and is_mint(self.cycle.scope["raw_path"]):
+            self._is_mint = True
+            self._bytes_left += self._state.limits.mint_bytes
+            self._too_large = _MINT_TOO_LARGE
+        if self in self._state.waiting and not self.cycle.more_body:
+            self._state.waiting.pop(self)
+            if self._is_mint:
+                self._hang_up_in(self._state.limits.mint_seconds + self._state.limits.seconds)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self.no_http)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from agentkeys_daemon.endpoint.door import Door, EndpointRuns
+from agentkeys_daemon.endpoint.door import Door
 from agentkeys_daemon.endpoint.listener import LOOPBACK
 from agentkeys_daemon.endpoint.protocol import EndpointProtocol, EndpointState, Limits
+from agentkeys_daemon.endpoint.runs import EndpointRuns
 from agentkeys_daemon.http_server import HttpServer
 
 __all__ = ["Endpoint"]
 
 
 class Endpoint:
-    """HTTP on 127.0.0.1 for programs that run under `exec --refresh`; closed until `start`."""
+    """HTTP on 127.0.0.1 for programs under `exec`; closed until `start`."""
 
     def __init__(self, *, runs: EndpointRuns, limits: Limits | None = None) -> None:
         self._runs = runs
@@ -28,9 +29,14 @@ class Endpoint:
         """None while it is closed."""
         return _port(self._listening) if self._listening else None
 
+    @property
+    def base_url(self) -> str:
+        """Without a path; the endpoint has to be open."""
+        return f"http://{LOOPBACK}:{self.port}"
+
     def url(self, run_id: str) -> str:
-        """Where the program of a run asks; the endpoint has to be open."""
-        return f"http://{LOOPBACK}:{self.port}/v1/runs/{run_id}/credentials"
+        """Where the SDKs of a run ask; the endpoint has to be open."""
+        return f"{self.base_url}/v1/runs/{run_id}/credentials"
 
     def start(self, listening: socket.socket) -> None:
         """Serves on a socket of `listen` or `adopt`, which it takes over."""
@@ -39,7 +45,11 @@ class Endpoint:
         self._listening = listening
         self._stop = asyncio.Event()
         server = HttpServer(
-            Door(runs=self._runs, port=_port(listening)),
+            Door(
+                runs=self._runs,
+                port=_port(listening),
+                mint_seconds=self._limits.mint_seconds,
+            ),
             protocol=EndpointProtocol,
             until=self._stop,
         )

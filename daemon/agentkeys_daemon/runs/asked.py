@@ -8,12 +8,13 @@ from typing import Any
 
 from agentkeys.access_rules import AccessRule, parse_access_rule
 from agentkeys.errors import ProtocolError
+from agentkeys.variable_names import has_own_meaning, is_variable_name
 
 __all__ = ["AskedRun", "printable"]
 
 MOST_RULES = 100
 LONGEST_PROGRAM = 200
-_KEYS = {"program", "refresh", "allow", "read_only", "explain"}
+_KEYS = {"program", "refresh", "allow", "read_only", "explain", "legacy_mint"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +24,17 @@ class AskedRun:
     program: str | None = None
     refresh: bool = False
     """Whether it wants the endpoint rather than fixed keys."""
+    legacy_mint: tuple[str, str] | None = None
+    """The variables for a URL and a token to mint with as at a broker, None where it does not."""
     allow: tuple[AccessRule, ...] = ()
     reads_only: bool = False
     is_explained: bool = False
     """Whether none is to begin."""
+
+    @property
+    def has_token(self) -> bool:
+        """Whether it is to be served at the endpoint, one way or the other."""
+        return self.refresh or self.legacy_mint is not None
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> AskedRun:
@@ -49,6 +57,7 @@ class AskedRun:
         return cls(
             program=printable(program) if isinstance(program, str) else None,
             refresh=_switch(document, "refresh"),
+            legacy_mint=_variables(document.get("legacy_mint")),
             allow=tuple(map(parse_access_rule, rules)),
             reads_only=_switch(document, "read_only"),
             is_explained=_switch(document, "explain"),
@@ -61,6 +70,20 @@ def _switch(document: Mapping[str, Any], name: str) -> bool:
         # Whoever means yes must not get the opposite for a way of writing it.
         raise ProtocolError(f"{name} is not true or false", hint="send a JSON boolean")
     return value
+
+
+def _variables(names: object) -> tuple[str, str] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        names = []
+    is_free = all(is_variable_name(name) and not has_own_meaning(name) for name in names)
+    if len(names) != 2 or names[0] == names[1] or not is_free:
+        raise ProtocolError(
+            "legacy_mint is not two variables of the program's own",
+            hint="send the names of one for the URL and of one for the token",
+        )
+    return names[0], names[1]
 
 
 def printable(program: str) -> str:

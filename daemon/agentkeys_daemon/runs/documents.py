@@ -21,6 +21,7 @@ def run_document(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "profile": run.profile,
+        "identity": run.identity,
         "subject": run.subject,
         "pid": run.process.pid,
         "started": run.process.started,
@@ -36,6 +37,8 @@ def run_document(run: Run) -> dict[str, Any]:
         },
         "lease_run": run.lease_run,
         "outer": run.outer,
+        "fetches": run.fetches,
+        "mints": run.mints,
         "token_hash": run.token_hash,
         "is_forgotten": run.is_forgotten,
     }
@@ -47,6 +50,7 @@ def parse_run(document: Mapping[str, Any]) -> Run | None:
         return Run(
             id=_text(document["id"]),
             profile=_text(document["profile"]),
+            identity=_text(document["identity"]),
             subject=_text(document["subject"]),
             process=ProcessId(_number(document["pid"]), _text(document["started"])),
             program=_program(document["program"]),
@@ -56,6 +60,9 @@ def parse_run(document: Mapping[str, Any]) -> Run | None:
             scope=_scope(document["scope"]),
             lease_run=_text_or_none(document["lease_run"]),
             outer=tuple(map(_text, document["outer"])),
+            # What cannot be read opens no door, as it lifts no limit.
+            fetches=document["fetches"] is True,
+            mints=document["mints"] is True,
             token_hash=_text_or_none(document["token_hash"]),
             is_forgotten=document["is_forgotten"] is not False,
         )

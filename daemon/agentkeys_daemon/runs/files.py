@@ -1,7 +1,7 @@
 """What outlives the daemon of its runs, so that the next one knows them and their endpoint.
 
 In the folder `<socket>.runs`, mode 0700: `ID.json` for each run, with the hash of its token;
-`ID.token` for those with the endpoint, the one secret that lies in a file, since clients read it
+`ID.token` for those whose SDKs fetch, the one secret that lies in a file, since clients read it
 there; `endpoint.json` with the port. The boot's id stands in all of it, because process ids and
 ports mean nothing after a restart of the machine.
 """

@@ -64,7 +64,7 @@ class RunRegistry:
             self._add(run)
 
     def begin(self, run: Run) -> None:
-        """Raises RunError where one with the endpoint cannot be put on record."""
+        """Raises RunError where one that has a token cannot be put on record."""
         try:
             self._record(run)
         except AgentkeysError:
@@ -135,7 +135,7 @@ class RunRegistry:
         try:
             self._files.save(run)
         except AgentkeysError as problem:
-            if run.has_endpoint:
+            if run.has_token:
                 raise
             # Its keys are its own: a full disk is no reason not to start it.
             log.warning("%s", problem.message)

@@ -21,6 +21,8 @@ class Run:
     id: str
     """16 of a-z2-7."""
     profile: str
+    identity: str
+    """The name of whose profile it was when it began."""
     subject: str
     """Whose credentials it began with, and nobody else's it ever gets."""
     process: ProcessId
@@ -37,8 +39,12 @@ class Run:
     """The run whose own lease it works with: itself, the run that it is in, or none."""
     outer: tuple[str, ...] = ()
     """The runs that it was begun in, the outermost first."""
+    fetches: bool = False
+    """Whether AWS SDKs in it fetch from the endpoint, rather than that they have fixed keys."""
+    mints: bool = False
+    """Whether it may ask the endpoint as it once asked its broker, POST /v1/mint-aws-creds."""
     token_hash: str | None = None
-    """Of its token for the endpoint, None for a run with fixed keys."""
+    """Of its token for the endpoint, None for a run that has none, or none any more."""
     is_forgotten: bool = False
     """Whether somebody has taken its credentials away although it goes on."""
 
@@ -47,8 +53,16 @@ class Run:
         return self.lease_run == self.id
 
     @property
-    def has_endpoint(self) -> bool:
+    def has_token(self) -> bool:
+        """Whether the endpoint serves it, one way or the other."""
         return self.token_hash is not None
+
+    @property
+    def door(self) -> str:
+        """Where its credentials come from, for people and in JSON."""
+        if self.mints:
+            return "endpoint+legacy-mint" if self.fetches else "legacy-mint"
+        return "endpoint" if self.fetches else "environment"
 
 
 def new_run_id() -> str:

@@ -19,6 +19,7 @@ from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.repeating import Repeats
+from agentkeys_daemon.runs.asked import AskedRun
 from agentkeys_daemon.runs.door import RunDoor
 from agentkeys_daemon.runs.files import RunFiles
 from agentkeys_daemon.runs.registry import Inside, RunRegistry
@@ -64,6 +65,7 @@ class Runs:
                 leases=leases,
                 repeats=repeats,
                 records=records,
+                clock=clock,
             )
         )
         self.starter = RunStarter(
@@ -129,7 +131,7 @@ class Runs:
         try:
             if endpoint is not None:
                 self.endpoint.start(adopt(endpoint))
-            elif port is not None and any(run.has_endpoint for run in self.live):
+            elif port is not None and any(run.has_token for run in self.live):
                 self.endpoint.start(listen(port))
         except DaemonError as problem:
             self.trouble = problem
@@ -138,7 +140,7 @@ class Runs:
         """Begins to mint what is due, and tells for each how long until it will be."""
         pauses = []
         for run in self.live:
-            if run.has_endpoint:
+            if run.has_token:
                 # A program may sleep for hours, and then has a second for its answer.
                 with suppress(AgentkeysError):
                     pauses.append(self._leases.refresh(self._terms.of(run), is_needed=True))
@@ -170,18 +172,25 @@ class Runs:
             await asyncio.wait(self._ending, timeout=LAST_SECONDS)
         return listening
 
-    def _open(self, run: Run, token: Secret) -> dict[str, str]:
+    def _open(self, run: Run, token: Secret, asked: AskedRun) -> dict[str, str]:
+        """The variables by which the run's program finds the endpoint, secrets in the clear."""
+        self._listen()
+        given: dict[str, str] = {}
+        if asked.refresh:
+            path = self._files.save_token(run.id, token)
+            values = (self.endpoint.url(run.id), token.reveal(), str(path))
+            given |= dict(zip(ENDPOINT_VARIABLES, values, strict=True))
+        if asked.legacy_mint:
+            found = (self.endpoint.base_url, token.reveal())
+            given |= dict(zip(asked.legacy_mint, found, strict=True))
+        return given
+
+    def _listen(self) -> None:
         if self.endpoint.port is None:
             listening = listen()
             self._files.save_port(listening.getsockname()[1])
             self.endpoint.start(listening)
             self.trouble = None
-        values = (
-            self.endpoint.url(run.id),
-            token.reveal(),
-            str(self._files.save_token(run.id, token)),
-        )
-        return dict(zip(ENDPOINT_VARIABLES, values, strict=True))
 
     def _ended(self, run: Run) -> None:
         self._repeats.drop(run.id)

@@ -44,11 +44,11 @@ class RunStarter:
         aws_files: AwsFiles,
         records: Recorder,
         clock: Clock,
-        open_endpoint: Callable[[Run, Secret], dict[str, str]],
+        open_endpoint: Callable[[Run, Secret, AskedRun], dict[str, str]],
         drop_lease: Callable[[str], None],
         begun: Callable[[], None],
     ) -> None:
-        """`open_endpoint` gives a run its ENDPOINT_VARIABLES; `drop_lease` takes a run's id.
+        """`open_endpoint` gives what a run finds the endpoint by; `drop_lease` takes a run's id.
 
         `begun` is called when there is one lease more to keep fresh.
         """
@@ -79,9 +79,11 @@ class RunStarter:
             if inside:
                 self._check_still(inside)
             variables = self._aws_files.place(profile, lease, inherited_region=inherited_region)
-            token = new_token() if asked.refresh else None
+            token = new_token() if asked.has_token else None
             run = self._run(run_id, terms, lease, peer, asked, inside, token)
-            given = self._open_endpoint(run, token) if token else credential_variables(lease)
+            given = {} if asked.refresh else credential_variables(lease)
+            if token:
+                given |= self._open_endpoint(run, token, asked)
             self._registry.begin(run)
         except AgentkeysError:
             # Nobody works with what was minted for it.
@@ -109,7 +111,10 @@ class RunStarter:
         names = ENDPOINT_VARIABLES if asked.refresh else tuple(credential_variables(lease))
         return {
             **self._aws_files.place(profile, lease, inherited_region=inherited_region),
-            **dict.fromkeys((*names, "AGENTKEYS_RUN", "AWS_SDK_UA_APP_ID"), EXPLAINED),
+            **dict.fromkeys(
+                (*names, *(asked.legacy_mint or ()), "AGENTKEYS_RUN", "AWS_SDK_UA_APP_ID"),
+                EXPLAINED,
+            ),
         }
 
     def _run(
@@ -125,6 +130,7 @@ class RunStarter:
         return Run(
             id=run_id,
             profile=terms.profile.name,
+            identity=terms.profile.identity.name,
             subject=lease.subject,
             process=_process(peer),
             program=asked.program,
@@ -134,6 +140,8 @@ class RunStarter:
             scope=terms.scope,
             lease_run=terms.run_id,
             outer=(*inside.outer, inside.id) if inside else (),
+            fetches=asked.refresh,
+            mints=asked.legacy_mint is not None,
             token_hash=token_hash(token.reveal()) if token else None,
         )
 

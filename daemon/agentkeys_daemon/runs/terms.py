@@ -53,7 +53,7 @@ class RunTerms:
                 allow=asked.allow or inside.allow,
                 reads_only=asked.reads_only or inside.reads_only,
             )
-        is_own = asked.refresh or is_narrowed or profile.own_lease
+        is_own = asked.has_token or is_narrowed or profile.own_lease
         lease_run = run_id if is_own else inside.lease_run if inside else None
         subject = inside.subject if inside else None
         return self._terms(profile, scope, lease_run, subject), asked
