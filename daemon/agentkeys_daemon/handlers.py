@@ -83,6 +83,8 @@ class Handlers:
         self._told = ToldOnce()
         self._identities = IdentityHandlers(app=app, view=view)
         self._serving = (self._credentials, self._environment, self._begin_run)
+        # Who only looks needs no token, and changes nothing for those who do.
+        self._fetching = (*self._serving, self._refresh, self._identities.whoami)
         self._plain: dict[tuple[str, ...], Handler] = {
             ("GET", "health"): self._health,
             ("GET", "status"): self._status,
@@ -139,7 +141,7 @@ class Handlers:
                 request = replace(request, inside=inside.run)
             if name:
                 self._check_settings(request)
-                if not inside:
+                if handler in self._fetching and not inside:
                     await self._take_over(request, route, name)
             return await handler(request, name)
         except AgentkeysError as problem:
@@ -174,9 +176,7 @@ class Handlers:
         )
 
     async def _take_over(self, request: HttpRequest, route: tuple[str, ...], name: str) -> None:
-        """What the client's environment has to fetch tokens with, where they are needed."""
-        if route[1] not in ("profiles", "identities"):
-            return
+        """What the client's environment has to fetch tokens with."""
         for session in handed_over(request.headers):
             is_profile = route[1] == "profiles"
             identity = (

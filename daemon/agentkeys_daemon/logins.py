@@ -63,11 +63,16 @@ class Logins:
 
     async def take_over(self, identity: Identity, session: Session, peer: Peer) -> None:
         """Keeps what a client's environment has to fetch tokens with, if that is news."""
+        if not _takes(identity, session):
+            return
         keeper = self._identities.keeper(identity)
         with suppress(VaultError):
             await keeper.load()
-        if _takes(identity, session) and keeper.held_session != session:
-            await self._keep(identity, session, peer)
+        if keeper.held_session != session:
+            # Nobody is waited for from here on, the vault neither: the request that has brought it
+            # must find it, and not what another one brings meanwhile.
+            keeper.hold_session(session)
+            self._kept(identity, session, peer)
 
     async def log_out(self, identity: Identity, peer: Peer) -> datetime | None:
         """Forgets session and leases; returns until when what was handed out lives on."""
@@ -89,6 +94,9 @@ class Logins:
 
     async def _keep(self, identity: Identity, session: Session, peer: Peer) -> None:
         await self._identities.keeper(identity).keep_session(session)
+        self._kept(identity, session, peer)
+
+    def _kept(self, identity: Identity, session: Session, peer: Peer) -> None:
         self._changed(self._identities.of(identity))
         self._records.logged("login", identity.name, session, peer)
 

@@ -33,7 +33,7 @@ class Recorder:
 
     def minted(self, profile: Profile, lease: Lease, *, run_id: str | None) -> None:
         """`run_id` is of the run whose own lease it is."""
-        facts = {**self._profile(profile), **_lease(lease)}
+        facts = self._leased(profile, lease)
         self._append("mint", **facts, uid=os.getuid(), run_id=run_id)
 
     def mint_failed(self, profile: Profile, problem: AgentkeysError, *, run_id: str | None) -> None:
@@ -61,14 +61,14 @@ class Recorder:
         `run_id` is of the run that the peer is in, `requested_role` what it has asked for, where
         that is not the profile's role.
         """
-        facts = {**self._profile(profile), **_lease(lease), **_peer(peer), "run_id": run_id}
+        facts = {**self._leased(profile, lease), **_peer(peer), "run_id": run_id}
         if requested_role:
             facts["requested_role"] = requested_role
         return self._append("serve", **facts)
 
     def run_started(self, profile: Profile, lease: Lease, peer: Peer, run_id: str) -> None:
         self._append(
-            "run_start", **self._profile(profile), **_lease(lease), **_peer(peer), run_id=run_id
+            "run_start", **self._leased(profile, lease), **_peer(peer), run_id=run_id
         )
 
     def run_ended(self, run: Run) -> None:
@@ -104,6 +104,11 @@ class Recorder:
         facts = self._profile(profile) if profile else {"identity": identity.name}
         self._append("forget", **facts, **_peer(peer))
 
+    def _leased(self, profile: Profile, lease: Lease) -> dict[str, Any]:
+        facts = {**self._profile(profile), **_lease(lease)}
+        # Of who does not log in, only the token that it was minted with has told.
+        return facts | {"subject": facts.get("subject") or lease.subject}
+
     def _profile(self, profile: Profile) -> dict[str, Any]:
         return {
             "identity": profile.identity.name,
@@ -133,7 +138,7 @@ def _session(session: Session | None) -> dict[str, Any]:
         return {}
     return {
         "subject": session.subject,
-        "requester_wallet": session.subject,
+        "requester_wallet": session.wallet or session.omni,
         "requester_token_hash": session.fingerprint,
     }
 

@@ -82,6 +82,16 @@ def test_a_file_of_the_environment_is_the_asker_s_own(place: Place, folder: Path
     assert third != second
 
 
+def test_who_only_looks_changes_nothing(place: Place, folder: Path) -> None:
+    """`status` and `prompt` ask for no token, whatever file the asker's environment names."""
+    use(place, source="file")
+    alice, bob = write(folder / "alice", ALICE), write(folder / "bob", BOB)
+    first = key(run(place, SHIM, env={"AWS_WEB_IDENTITY_TOKEN_FILE": str(alice)}))
+    for words in (["status"], ["status", "other"], ["status", "-p", "data"], ["prompt"]):
+        place.home.succeed("agentkeys", *words, env={"AWS_WEB_IDENTITY_TOKEN_FILE": str(bob)})
+    assert run(place, SHIM, env={}).key == first
+
+
 def test_a_program_s_token_file_reaches_no_child(place: Place, folder: Path) -> None:
     """What has led to credentials stays with whoever asked for them."""
     use(place, source="file")

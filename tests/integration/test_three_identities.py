@@ -223,6 +223,10 @@ def test_the_ledger_tells_them_apart(three: Three) -> None:
     rows = [row for row in map(json.loads, lines) if row["profile"]]
     assert {row["identity"] for row in rows} == set(WHO)
     assert all(row["identity"] == row["profile"] for row in rows)
+    minted = [row for row in rows if row["event"] in ("mint", "serve") and row["outcome"] == "ok"]
+    subjects = {who: {row["subject"] for row in minted if row["profile"] == who} for who in WHO}
+    assert [len(subjects[who]) for who in WHO] == [1, 1, 1]
+    assert len(set().union(*subjects.values())) == len(WHO)
     keys = {who: {row["access_key_id"] for row in rows if row["profile"] == who} for who in WHO}
     for who in WHO:
         for other in WHO:
