@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["has_own_meaning", "is_variable_name"]
+__all__ = ["has_own_meaning", "is_variable_name", "may_lead_to_mint"]
 
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _DIGITS = frozenset("0123456789")
+# What the broker's own clients read; programs under exec have no use for them otherwise.
+_OF_OLD_CALLERS = frozenset({"AGENTKEYS_BROKER_URL", "AGENTKEYS_SESSION"})
 _TAKEN = ("AWS_", "BOTO_", "AGENTKEYS_", "EC2_SECURITY_TOKEN")
 
 
@@ -17,3 +19,8 @@ def is_variable_name(text: str) -> bool:
 def has_own_meaning(name: str) -> bool:
     """Whether AWS clients or agentkeys itself read the variable."""
     return name.startswith(_TAKEN)
+
+
+def may_lead_to_mint(name: str) -> bool:
+    """Whether a caller of the broker's old endpoint may find its address or token in it."""
+    return name in _OF_OLD_CALLERS or not has_own_meaning(name)

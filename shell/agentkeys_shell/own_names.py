@@ -6,7 +6,7 @@ program under exec would have to wait for.
 
 from __future__ import annotations
 
-from agentkeys.variable_names import has_own_meaning, is_variable_name
+from agentkeys.variable_names import has_own_meaning, is_variable_name, may_lead_to_mint
 from agentkeys_shell.environment import parse_entries
 
 TYPE_CHECKING = False
@@ -71,7 +71,7 @@ def parse_minting(names: str) -> tuple[str, str]:
             "name the variables that the program reads, such as BROKER_URL:BROKER_TOKEN",
         )
     for name in (url, token):
-        if has_own_meaning(name):
+        if not may_lead_to_mint(name):
             raise _wrong(
                 f"{name} has a meaning of its own to AWS clients or to agentkeys",
                 "have the program read another variable, and name that with --legacy-mint",

@@ -169,7 +169,7 @@ def test_many_programs_mint_each_its_own(place: Place) -> None:
     [
         ("BROKER_URL", "is not URL_VARIABLE:TOKEN_VARIABLE"),
         ("BROKER-URL:BROKER_TOKEN", "is not URL_VARIABLE:TOKEN_VARIABLE"),
-        ("AGENTKEYS_BROKER_URL:TOKEN", "AGENTKEYS_BROKER_URL has a meaning of its own"),
+        ("AGENTKEYS_CONFIG:TOKEN", "AGENTKEYS_CONFIG has a meaning of its own"),
         ("URL:AWS_SESSION_TOKEN", "AWS_SESSION_TOKEN has a meaning of its own"),
         ("BROKER:BROKER", "names BROKER for the URL and for the token"),
     ],

@@ -95,7 +95,7 @@ def test_what_are_no_two_names_is_told(names: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["AWS_ACCESS_KEY_ID", "AWS_ANYTHING", "BOTO_CONFIG", "AGENTKEYS_BROKER_URL", "AGENTKEYS_RUN"],
+    ["AWS_ACCESS_KEY_ID", "AWS_ANYTHING", "BOTO_CONFIG", "AGENTKEYS_CONFIG", "AGENTKEYS_RUN"],
 )
 @pytest.mark.parametrize("names", ["{}:B", "A:{}"])
 def test_what_others_read_is_no_name_for_it(names: str, name: str) -> None:

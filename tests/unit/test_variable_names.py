@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkeys.variable_names import has_own_meaning, is_variable_name
+from agentkeys.variable_names import has_own_meaning, is_variable_name, may_lead_to_mint
 
 
 @given(st.text(max_size=4) | st.text("Aa_0=-\n", max_size=4))
@@ -30,3 +30,12 @@ def test_some_are_read_by_others(name: str) -> None:
 def test_most_are_free(name: str) -> None:
     """For a program to give them a meaning."""
     assert not has_own_meaning(name)
+
+
+def test_the_broker_s_own_variables_may_lead_old_callers_here() -> None:
+    """Those that its clients read; nothing else that agentkeys gives a meaning to."""
+    assert may_lead_to_mint("AGENTKEYS_BROKER_URL")
+    assert may_lead_to_mint("AGENTKEYS_SESSION")
+    assert may_lead_to_mint("BROKER_URL")
+    assert not may_lead_to_mint("AGENTKEYS_CONFIG")
+    assert not may_lead_to_mint("AWS_SESSION_TOKEN")

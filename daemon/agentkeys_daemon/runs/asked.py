@@ -8,7 +8,7 @@ from typing import Any
 
 from agentkeys.access_rules import AccessRule, parse_access_rule
 from agentkeys.errors import ProtocolError
-from agentkeys.variable_names import has_own_meaning, is_variable_name
+from agentkeys.variable_names import is_variable_name, may_lead_to_mint
 
 __all__ = ["AskedRun", "printable"]
 
@@ -77,7 +77,7 @@ def _variables(names: object) -> tuple[str, str] | None:
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         names = []
-    is_free = all(is_variable_name(name) and not has_own_meaning(name) for name in names)
+    is_free = all(is_variable_name(name) and may_lead_to_mint(name) for name in names)
     if len(names) != 2 or names[0] == names[1] or not is_free:
         raise ProtocolError(
             "legacy_mint is not two variables of the program's own",
