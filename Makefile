@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find agentkeys daemon shell -type f -not -path '*/__pycache__/*')
 # What needs more than Python and this checkout.
-OTHER_TESTS := system clients shells browser
+OTHER_TESTS := system clients shells browser examples
 PYTEST := env -u PYTHONPATH $(BIN)/python -Im pytest
 
-.PHONY: demo test test-system test-clients test-shells test-browser lint bench bench-fleet soak clean
+.PHONY: demo test test-system test-clients test-shells test-browser test-examples lint bench bench-fleet soak clean
 
 demo: $(VENV)/installed
 	$(BIN)/agentkeys demo
@@ -32,6 +32,11 @@ test-shells: $(VENV)/installed
 # Needs Debian's chromium and chromium-driver.
 test-browser: $(VENV)/installed
 	$(PYTEST) tests/browser $(PYTEST_OPTIONS)
+
+# What is in examples/. Needs Debian's rclone and systemd, root for a systemd of its own, and the
+# registries of PyPI and npm.
+test-examples: $(VENV)/installed
+	$(PYTEST) tests/examples $(PYTEST_OPTIONS)
 
 lint: $(VENV)/installed
 	$(BIN)/pip install --quiet --group lint

@@ -1,4 +1,4 @@
-"""A SeaweedFS that believes one issuer, and confines whoever it names by a claim of one's choice."""
+"""A SeaweedFS that believes one issuer, and confines its users by a claim of one's choice."""
 
 from __future__ import annotations
 

@@ -14,8 +14,12 @@ __all__ = ["UserManager", "missing_systemd"]
 
 _PROGRAM = Path("/lib/systemd/systemd")
 # It runs only where the system looks booted with systemd, which a container does not.
+# What units must not see is covered with nodes that the system's own manager makes at its start.
 _START = f"""
-mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system && exec {_PROGRAM} --user
+mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system &&
+mkdir -p /run/systemd/inaccessible/dir && chmod 0 /run/systemd/inaccessible/dir &&
+install -m 0 /dev/null /run/systemd/inaccessible/reg &&
+mknod -m 0 /run/systemd/inaccessible/chr c 0 0 && exec {_PROGRAM} --user
 """
 
 
