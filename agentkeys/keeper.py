@@ -123,11 +123,19 @@ class Keeper:
 
         Returns when it is written; where the vault fails, `trouble` says so.
         """
+        self._replace(session)
+        await self._write()
+
+    def hold_session(self, session: Session) -> None:
+        """The same for one that can be had again: it counts at once and is written behind."""
+        self._replace(session)
+        self._begin_write()
+
+    def _replace(self, session: Session) -> None:
         previous, self._session = self._session, session
         if previous is None or previous.owner != session.owner:
             self._leases.clear()
         self._loaded = True
-        await self._write()
 
     async def forget_session(self) -> None:
         """Drops session and leases, here and in the vault; raises VaultError if they stay there."""

@@ -10,6 +10,7 @@ from agentkeys.explain.policies import (
     VERSION,
     own_prefix,
     own_prefix_statements,
+    pattern_warnings,
     proof,
     warnings,
 )
@@ -30,6 +31,7 @@ def needs(setting: Setting) -> Iterator[Part]:
         "the policy",
         (
             "MinIO fills its variables in from the token's claims.",
+            *pattern_warnings(setting),
             "Leave s3:PutObject and s3:DeleteObject out for those who only read.",
             *warnings(setting),
         ),

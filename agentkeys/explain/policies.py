@@ -11,7 +11,14 @@ from agentkeys.explain.setting import Setting
 from agentkeys.prefix import spell_prefix
 from agentkeys.stores import StoreKind
 
-__all__ = ["VERSION", "own_prefix", "own_prefix_statements", "proof", "warnings"]
+__all__ = [
+    "VERSION",
+    "own_prefix",
+    "own_prefix_statements",
+    "pattern_warnings",
+    "proof",
+    "warnings",
+]
 
 VERSION = "2012-10-17"
 OBJECT_ACTIONS = (
@@ -106,6 +113,17 @@ def warnings(setting: Setting) -> tuple[str, ...]:
             f" profile is confined by {confine.claim}: set confine to what the store reads.",
         )
     return ()
+
+
+def pattern_warnings(setting: Setting) -> tuple[str, ...]:
+    """What is added where variables are claims, which the store fills in before it matches."""
+    if setting.confine.kind == "role":
+        return ()
+    return (
+        "What a claim says counts as a pattern there: the issuer must let nobody have a * or ? in"
+        " it, which would open every prefix. agentkeys refuses such a token, but its owner can do"
+        " without agentkeys.",
+    )
 
 
 def proof(setting: Setting) -> Part:

@@ -11,6 +11,7 @@ from agentkeys.explain.policies import (
     VERSION,
     own_prefix,
     own_prefix_statements,
+    pattern_warnings,
     proof,
     warnings,
 )
@@ -34,6 +35,8 @@ def needs(setting: Setting) -> Iterator[Part]:
             "The issuer is compared byte for byte, and its keys are found by the token's kid.",
             "What no policy allows is denied. Variables are filled in from the claims of each"
             " session's token; the tags of AWS are ignored.",
+            *pattern_warnings(setting),
+            "aud is compared as one value: a token whose aud is a list of several is refused.",
             f"Sessions longer than maxSessionLength ({longest}) are shortened in silence.",
             "The signing key seals all sessions: make one of your own, and keep the file private.",
             *warnings(setting),

@@ -119,13 +119,13 @@ class Minter:
         self, profile: Profile, source: TokenSource, subject: str, end: float
     ) -> WebIdentityToken:
         token = await self._patiently(lambda: source.fetch_token(subject), end)
-        if profile.identity.audience not in (None, *token.audiences):
+        store, audience = profile.store.kind, profile.identity.audience
+        if audience not in (None, *token.audiences):
             raise TokenUnconfined(
-                f"the token is for {', '.join(token.audiences)},"
-                f" not for {profile.identity.audience}",
-                hint="set the identity's audience to what the issuer gives and the store takes",
+                f"the token is for {', '.join(token.audiences)}, not for {audience}",
+                hint=f"have the issuer make it for {audience} or, if {store.title} takes the one"
+                " that it has, set the identity's audience to that",
             )
-        store = profile.store.kind
         check_token_form(store, algorithm=token.algorithm, key_id=token.key_id)
         check_confined(token, profile.confine)
         check_expected(profile, token.subject, token.claims.get(WALLET_CLAIM))

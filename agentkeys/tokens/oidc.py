@@ -22,6 +22,11 @@ from agentkeys.tokens import SessionHolder
 __all__ = ["OidcTokenSource", "Refreshes"]
 
 
+LOGIN_ENDED = ("invalid_grant", "interaction_required", "login_required", "consent_required")
+"""What issuers say of a refresh token that is used up, revoked or expired, or that is not enough
+any more (OpenID Connect Core, section 3.1.2.6)."""
+
+
 class Refreshes:
     """The refreshes under way, of all identities: no refresh token is ever used twice.
 
@@ -76,27 +81,31 @@ class OidcTokenSource:
         session = self._of_this_client(await self._sessions.session())
         if session.owner != subject:
             raise _somebody_else()
-        if session.refresh_token is None:
+        token = session.refresh_token
+        if token is None:
             return self._held_token(session)
-        tokens = await self._refreshes.join(session.refresh_token, lambda: self._refresh(session))
+        tokens = await self._refreshes.join(token, lambda: self._refresh(session, token))
         return self._checked(tokens, session)
 
-    async def _refresh(self, session: OidcSession) -> OidcTokens:
+    async def _refresh(self, session: OidcSession, token: Secret) -> OidcTokens:
         """Fresh tokens, given to nobody before the refresh token that came with them is kept."""
-        assert session.refresh_token is not None  # noqa: S101 - the caller has looked
         try:
-            tokens = await self._client.refresh(session.refresh_token)
+            tokens = await self._client.refresh(token)
         except OAuthRefusal as refusal:
-            if refusal.error != "invalid_grant":
+            if refusal.error not in LOGIN_ENDED:
                 raise
             self._sessions.refuse_session(session)
             raise self._login_required(
                 f"the issuer no longer accepts {self._identity.name}'s login", refusal
             ) from refusal
-        if self._sessions.held_session is not session:
-            # Somebody logged in or out meanwhile, and theirs is what is kept.
+        current = self._sessions.held_session
+        if current is None:
+            raise self._login_required(f"{self._identity.name} was logged out meanwhile")
+        if current.owner != session.owner:
             raise _somebody_else()
-        await self._sessions.keep_session(self._renewed(session, tokens))
+        if current is session:
+            # Else the same person logged in meanwhile, and what they got then stays.
+            await self._sessions.keep_session(self._renewed(session, tokens))
         return tokens
 
     def _renewed(self, session: OidcSession, tokens: OidcTokens) -> OidcSession:

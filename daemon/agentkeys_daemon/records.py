@@ -67,9 +67,7 @@ class Recorder:
         return self._append("serve", **facts)
 
     def run_started(self, profile: Profile, lease: Lease, peer: Peer, run_id: str) -> None:
-        self._append(
-            "run_start", **self._leased(profile, lease), **_peer(peer), run_id=run_id
-        )
+        self._append("run_start", **self._leased(profile, lease), **_peer(peer), run_id=run_id)
 
     def run_ended(self, run: Run) -> None:
         """Its program has ended."""

@@ -6,7 +6,7 @@ program under exec would have to wait for.
 
 from __future__ import annotations
 
-from agentkeys.variable_names import has_own_meaning, is_variable_name, may_lead_to_mint
+from agentkeys.variable_names import is_variable_name, may_lead_to_mint
 from agentkeys_shell.environment import parse_entries
 
 TYPE_CHECKING = False

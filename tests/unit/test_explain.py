@@ -356,6 +356,11 @@ def test_seaweedfs_is_told_of_one_issuer_and_one_role() -> None:
     assert iam["policy"]["defaultEffect"] == "Deny"
 
 
+def test_seaweedfs_takes_no_list_of_audiences() -> None:
+    """Its trust policy compares one value; an issuer may give several."""
+    assert "a list of several is refused" in words_of(needs(SEAWEEDFS)["iam.json"])
+
+
 def test_the_key_that_seals_sessions_is_not_made_up() -> None:
     """A secret is nothing to be printed."""
     iam = document(needs(SEAWEEDFS, profile_on(SEAWEEDFS)), "iam.json")
@@ -386,6 +391,15 @@ def test_what_a_store_cannot_read_confines_nobody_there(
     with pytest.raises(ConfigError, match=f"policies of {kind.title} cannot read") as found:
         needs(kind, profile_on(kind, confine=confine))
     assert hint in found.value.hint
+
+
+@pytest.mark.parametrize(("kind", "part"), [(MINIO, "policy.json"), (SEAWEEDFS, "iam.json")])
+def test_a_name_that_is_a_pattern_is_warned_of(kind: StoreKind, part: str) -> None:
+    """We refuse such tokens; the store would let their owner in everywhere. A literal is none."""
+    words = "have a * or ? in it"
+    assert words in words_of(needs(kind)[part])
+    own = profile_on(kind, confine=Confinement("role"), expect_subject="alice")
+    assert words not in words_of(needs(kind, own)[part])
 
 
 def test_a_prefix_by_another_claim_than_the_checked_one_is_pointed_out() -> None:

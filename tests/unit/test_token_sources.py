@@ -51,7 +51,9 @@ class Place:
         self.keeper = Keeper(
             identity="me", account="me", vault=self.vault, clock=clock, times=times
         )
-        self.source = BrokerTokenSource(broker=client, sessions=self.keeper.of(BrokerSession), times=times)
+        self.source = BrokerTokenSource(
+            broker=client, sessions=self.keeper.of(BrokerSession), times=times
+        )
         self.logins = 0
 
     async def fetch(self, source: TokenSource | None = None) -> WebIdentityToken:

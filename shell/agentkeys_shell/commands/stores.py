@@ -58,8 +58,9 @@ def command(ctx: click.Context, as_json: bool) -> int:
 def explain(kind: str, profile: str | None, revoke: bool, as_json: bool) -> int:
     """Print the policies that a store of KIND needs, ready to paste.
 
-    They are filled with the values of PROFILE, or else of the default profile if its store is of
-    that kind; <what nobody has said> is to be replaced. It asks neither the daemon nor the store.
+    They are filled with the values of PROFILE, or else of the default profile or the only one whose
+    store is of that kind; <what nobody has said> is to be replaced. It asks neither the daemon nor
+    the store.
     """
     store = STORE_KINDS[kind]
     chosen = choose_profile(
