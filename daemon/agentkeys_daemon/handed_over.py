@@ -14,10 +14,15 @@ __all__ = ["handed_over"]
 
 
 def handed_over(headers: Mapping[str, str]) -> Iterator[Session]:
-    """Every such thing that was sent whole; `headers` by their lower-case names."""
-    path = unquote(headers.get(TOKEN_FILE_HEADER, ""), errors="surrogateescape")
-    if path.startswith("/") and "\0" not in path:
-        yield TokenFileSession(Path(path))
-    url, _, bearer = headers.get(GITHUB_HEADER, "").partition(" ")
-    if url and bearer:
+    """Every such thing that was sent; `headers` by their lower-case names.
+
+    What nothing can be fetched with counts as well: whoever sends that is told so, and gets nothing
+    that was made with what another client has sent.
+    """
+    path = headers.get(TOKEN_FILE_HEADER)
+    if path is not None:
+        yield TokenFileSession(Path("/", unquote(path, errors="surrogateescape")))
+    job = headers.get(GITHUB_HEADER)
+    if job is not None:
+        url, _, bearer = job.partition(" ")
         yield GithubSession(unquote(url), Secret(unquote(bearer)))

@@ -11,15 +11,14 @@ from typing import Any
 
 from agentkeys import __version__
 from agentkeys.clock import format_utc
-from agentkeys.config import Config, GithubIdentity, Identity, Profile
-from agentkeys.documents import DEFAULT_REGION
+from agentkeys.config import Config, Identity, Profile
 from agentkeys.errors import AgentkeysError
-from agentkeys.keeper import Keeper
 from agentkeys.leases import Lease, assess
 from agentkeys.prefix import render_prefix
 from agentkeys.protocol import PROTOCOL_VERSION
-from agentkeys.sessions import Session
 from agentkeys_daemon.app import App, LastError
+from agentkeys_daemon.facts import seconds, words_of
+from agentkeys_daemon.identity_view import IdentityView
 from agentkeys_daemon.notices import Notice, broker_clock, short_session, store_clock
 from agentkeys_daemon.process_figures import open_descriptors, resident_bytes
 from agentkeys_daemon.runs.run import Run
@@ -35,6 +34,8 @@ class StatusView:
         self._started_at = started_at
         self._socket = socket
         self._instance = secrets.token_hex(8)
+        self.identities = IdentityView(app)
+        """The same of each identity."""
 
     def health(self) -> dict[str, Any]:
         return {
@@ -71,14 +72,14 @@ class StatusView:
             "daemon": {
                 **self.health(),
                 "vault_detail": self._app.opened.detail,
-                "ledger_error": _words(self._app.records.trouble),
+                "ledger_error": words_of(self._app.records.trouble),
                 "config": config.origin if config else None,
                 "endpoint_port": self._app.runs.endpoint.port,
-                "endpoint_error": _words(self._app.runs.trouble),
-                "config_error": _words(mismatch or problem),
+                "endpoint_error": words_of(self._app.runs.trouble),
+                "config_error": words_of(mismatch or problem),
             },
             "default_profile": config.default_profile if config else None,
-            "identities": [self._identity(identity) for identity in identities],
+            "identities": [self.identities.facts(identity) for identity in identities],
             "profiles": [self._profile(profile, inside) for profile in profiles],
             "runs": self.runs(profiles if only or of else None),
             "notices": [asdict(notice) for notice in self._notices(identities, profiles)],
@@ -90,89 +91,18 @@ class StatusView:
         runs = [run for run in self._app.runs.all if names is None or run.profile in names]
         return [self._run(run) for run in runs]
 
-    def profiles(self) -> dict[str, Any]:
-        """What is configured; raises ConfigError."""
-        config = self._app.config
-        return {
-            "version": 1,
-            "config": config.origin,
-            "default_profile": config.default_profile,
-            "profiles": [_configured(profile) for profile in config.profiles.values()],
-        }
-
-    def whoami(self, identity: Identity, profile: Profile | None) -> dict[str, Any]:
-        """Who is logged in as `identity`; `profile` is whose role is told."""
-        session = self._session(identity)
-        subject = self._subject(identity)
-        lease = self.held(profile) if profile else None
-        claim = profile and profile.confine.claim
-        return {
-            "version": 1,
-            "identity": identity.name,
-            "source": identity.source,
-            "subject": subject,
-            "wallet": session and session.wallet,
-            "omni": session and session.omni,
-            "prefix_id": (lease.claims.get(claim) if lease and claim else None) or subject,
-            "session_expires_at": _ends(session),
-            "role_arn": profile and profile.role_arn and profile.role_arn.arn,
-        }
-
     def _config(self) -> tuple[Config | None, AgentkeysError | None]:
         try:
             return self._app.config, None
         except AgentkeysError as problem:
             return None, problem
 
-    def _identity(self, identity: Identity) -> dict[str, Any]:
-        keeper = self._app.identities.keeper(identity)
-        session = self._session(identity)
-        return {
-            "name": identity.name,
-            "source": identity.source,
-            "url": identity.url,
-            "subject": self._subject(identity),
-            "wallet": session and session.wallet,
-            "omni": session and session.omni,
-            "session": self._session_state(identity, keeper),
-            "session_expires_at": _ends(session),
-            "clock_skew_seconds": _seconds(self._app.times.skew(identity.url)),
-            "vault_error": _words(keeper.trouble),
-        }
-
-    def _subject(self, identity: Identity) -> str | None:
-        """What names its user to people, as far as that is known."""
-        session = self._session(identity)
-        if session and session.subject:
-            return session.subject
-        if identity.logs_in or isinstance(identity, GithubIdentity):
-            return None  # whom a job's tokens name, nobody asks before one is needed
-        # Of the other sources it is the issuer, and whom that calls by which name.
-        held = self._app.identities.of(identity).source.held_subject()
-        return held.partition(" ")[2] or None if held else None
-
-    def _session(self, identity: Identity) -> Session | None:
-        """The one in memory, unless it is from before the identity's source has changed."""
-        session = self._app.identities.keeper(identity).held_session
-        source = "broker" if identity.source == "sandbox" else identity.source
-        return session if session and session.kind == source else None
-
-    def _session_state(self, identity: Identity, keeper: Keeper) -> str:
-        session = self._session(identity)
-        if not identity.logs_in and identity.source != "sandbox":
-            return "not_needed"
-        if session is None:
-            return "none" if keeper.is_loaded else "unknown"
-        if keeper.is_over(session):
-            return "expired"
-        return "refused" if keeper.is_refused else "live"
-
     def _profile(self, profile: Profile, inside: Run | None) -> dict[str, Any]:
         lease = self._app.runs.held(inside) if inside else self.held(profile)
         return {
             "name": profile.name,
             "identity": profile.identity.name,
-            "subject": self._subject(profile.identity),
+            "subject": self.identities.subject(profile.identity),
             "store": profile.store.name,
             "role_arn": profile.role_arn and profile.role_arn.arn,
             "bucket": profile.bucket,
@@ -180,7 +110,7 @@ class StatusView:
             **self._lease(
                 lease, is_used=lease is not None and (inside is not None or self._is_used(profile))
             ),
-            "clock_skew_seconds": _seconds(self._app.leases.skew(profile)),
+            "clock_skew_seconds": seconds(self._app.leases.skew(profile)),
             "last_error": _last_error(self._app.last_errors.get(profile.name)),
         }
 
@@ -215,7 +145,7 @@ class StatusView:
 
     def _left(self, lease: Lease | None) -> int | None:
         """Right whatever our clock says."""
-        return _seconds(max(lease.remaining(self._app.clock), timedelta(0))) if lease else None
+        return seconds(max(lease.remaining(self._app.clock), timedelta(0))) if lease else None
 
     def _notices(
         self, identities: Iterable[Identity], profiles: Iterable[Profile]
@@ -250,41 +180,11 @@ def _chosen(
     return list(config.profiles.values()), list(config.identities.values())
 
 
-def _ends(session: Session | None) -> str | None:
-    return format_utc(session.expires_at) if session and session.expires_at else None
-
-
-def _configured(profile: Profile) -> dict[str, Any]:
-    return {
-        "name": profile.name,
-        "identity": profile.identity.name,
-        "store": profile.store.name,
-        "kind": profile.store.kind.name,
-        "s3_endpoint": profile.store.s3_endpoint,
-        "role_arn": profile.role_arn and profile.role_arn.arn,
-        "region": profile.region or DEFAULT_REGION,
-        "duration_seconds": int(profile.duration.total_seconds()),
-        "bucket": profile.bucket,
-        "prefix": profile.prefix,
-        "confine": str(profile.confine),
-    }
-
-
 def _prefix(profile: Profile, lease: Lease) -> str | None:
     try:
         return profile.prefix and render_prefix(profile.prefix, lease.claims)
     except AgentkeysError:
         return None
-
-
-def _seconds(span: timedelta | None) -> int | None:
-    return None if span is None else int(span.total_seconds())
-
-
-def _words(problem: AgentkeysError | None) -> dict[str, str] | None:
-    if problem is None:
-        return None
-    return {"code": problem.code, "message": problem.message, "hint": problem.hint}
 
 
 def _last_error(last: LastError | None) -> dict[str, str] | None:

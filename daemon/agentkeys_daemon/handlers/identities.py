@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from agentkeys.clock import format_utc
+from typing import Any
+
 from agentkeys.config import Identity, Profile
 from agentkeys.protocol import DEFAULT, OF_PROFILE
 from agentkeys_daemon.app import App
+from agentkeys_daemon.handlers.forgotten import forgotten
 from agentkeys_daemon.http import HttpAnswer, HttpRequest, json_answer
 from agentkeys_daemon.status import StatusView
 
@@ -29,7 +31,7 @@ class IdentityHandlers:
     async def whoami(self, request: HttpRequest, name: str) -> HttpAnswer:
         identity = self.identity(name)
         await self._app.logins.identify(identity)
-        return json_answer(self._view.whoami(identity, self._profile_of(identity)))
+        return json_answer(self._person(identity))
 
     async def status(self, request: HttpRequest, name: str) -> HttpAnswer:
         return json_answer(self._view.status(of=self.identity(name)))
@@ -37,21 +39,19 @@ class IdentityHandlers:
     async def log_in(self, request: HttpRequest, name: str) -> HttpAnswer:
         identity = self.identity(name)
         await self._app.logins.log_in(identity, request.json(), request.peer)
-        person = self._view.whoami(identity, self._profile_of(identity))
         keeper = self._app.identities.keeper(identity)
         kept = self._app.opened.detail if keeper.trouble is None else keeper.trouble.message
-        return json_answer({**person, "kept": kept})
+        return json_answer({**self._person(identity), "kept": kept})
 
     async def log_out(self, request: HttpRequest, name: str) -> HttpAnswer:
         identity = self.identity(name)
         until = await self._app.logins.log_out(identity, request.peer)
-        return json_answer(
-            {
-                "version": 1,
-                "identity": identity.name,
-                "credentials_live_until": until and format_utc(until),
-            }
-        )
+        return forgotten({"identity": identity.name}, until)
+
+    def _person(self, identity: Identity) -> dict[str, Any]:
+        profile = self._profile_of(identity)
+        lease = self._view.held(profile) if profile else None
+        return self._view.identities.whoami(identity, profile, lease)
 
     def _profile_of(self, identity: Identity) -> Profile | None:
         """The profile whose role is told with an identity: the default one, else its first."""
