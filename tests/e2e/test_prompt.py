@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.canned_daemon import CannedDaemon
+from tests.fakes.scripted_daemon import ScriptedDaemon
 from tests.support.place import SHIM, Place, place_in
 from tests.support.programs import Finished, Home, new_home
 from tests.support.shells import SHELLS, source
@@ -144,7 +144,7 @@ def test_where_nothing_is_configured_it_is_silent(home: Home) -> None:
 
 def test_a_daemon_that_hangs_does_not_keep_a_prompt(home: Home) -> None:
     """For long: any other command would wait for 25 seconds."""
-    with CannedDaemon(home, None):
+    with ScriptedDaemon(home.socket, None):
         begun = time.monotonic()
         assert_nothing(home.run(*PROMPT))
         assert time.monotonic() - begun < 5
@@ -159,7 +159,7 @@ def test_a_socket_that_cannot_be_is_no_news(home: Home, path: str) -> None:
 @pytest.mark.parametrize("answer", [b"", b"a\tb\tc\n", b"a\tb\tc\td\te\n", b"\xff\n"])
 def test_an_answer_that_is_none_is_not_shown(answer: bytes) -> None:
     """A daemon of another version may have others."""
-    with new_home() as home, CannedDaemon(home, {ASKED: answer}):
+    with new_home() as home, ScriptedDaemon(home.socket, {ASKED: answer}):
         assert_nothing(home.run(*PROMPT))
 
 
@@ -170,7 +170,7 @@ def test_no_control_character_reaches_the_terminal() -> None:
     """Names and subjects come from outside, and a terminal obeys what it is shown."""
     evil = "\x1b]0;x\x07\u202eda\x9bta\r"
     answer = f"{evil}\t{evil}\t60\t\x1b[2J\n"
-    with new_home() as home, CannedDaemon(home, {ASKED: answer.encode()}):
+    with new_home() as home, ScriptedDaemon(home.socket, {ASKED: answer.encode()}):
         for options in ([], ["--format", "{profile}{who}{left}{state}"]):
             shown = home.succeed(*PROMPT, *options)
             assert shown.removesuffix("\n").isprintable()
@@ -180,7 +180,7 @@ def test_no_control_character_reaches_the_terminal() -> None:
 def test_values_are_not_templates() -> None:
     """What stands in a name stays what it is, and a long one is cut."""
     answer = b"{who}" + b"x" * 500 + b"\tsomebody\t60\tvalid\n"
-    with new_home() as home, CannedDaemon(home, {ASKED: answer}):
+    with new_home() as home, ScriptedDaemon(home.socket, {ASKED: answer}):
         shown = home.succeed(*PROMPT, "--format", "{profile} {who}")
     assert re.fullmatch(r"\{who\}x{59} somebody\n", shown)
 
@@ -239,7 +239,7 @@ def test_a_prompt_stays_as_it_was(home: Home, shell: str, script: str) -> None:
 def test_zsh_takes_no_instruction_from_it() -> None:
     """A percent sign in a prompt begins one, such as to run what follows on the next line."""
     answer = b"da%F{red}ta\t\t60\tvalid\n"
-    with new_home() as home, CannedDaemon(home, {ASKED: answer}):
+    with new_home() as home, ScriptedDaemon(home.socket, {ASKED: answer}):
         script = "setopt promptsubst; PROMPT='$(agentkeys_prompt)'; print -P $PROMPT"
         assert source(home, "zsh", script).stdout == "da%F{red}ta 1m \n"
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any
 
 import jwt
 
-from agentkeys.clock import Clock, SystemClock, format_utc
+from agentkeys.clock import Clock, format_utc
+from tests.fakes.http_fake import FakeOfPaths, RecordedRequest, Reply, json_reply
 from tests.support.tokens import (
     ALICE,
     AUDIENCE,
@@ -39,22 +34,13 @@ SIGNATURE = "0x" + "5a" * 65
 """What its signer puts under everything."""
 
 
-@dataclass(frozen=True)
-class BrokerRequest:
-    """What arrived; `body` is what the client sent as JSON, None if it sent no body."""
+class BrokerRequest(RecordedRequest):
+    """What arrived."""
 
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    """By lower-case name."""
-    body: Any
-
-
-@dataclass(frozen=True)
-class _Reply:
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    @property
+    def body(self) -> Any:
+        """What the client sent as JSON, None if it sent no body."""
+        return json.loads(self.content) if self.content else None
 
 
 def envelope(code: str, detail: str = "no reason") -> dict[str, str]:
@@ -62,7 +48,7 @@ def envelope(code: str, detail: str = "no reason") -> dict[str, str]:
     return {"error": code, "message": f"{code.replace('_', ' ')}: {detail}"}
 
 
-class FakeBroker:
+class FakeBroker(FakeOfPaths[BrokerRequest]):
     """Runs while its `with` block does; `url` is where, `requests` what arrived so far.
 
     Left alone it does what a broker of its `generation` does: wallet, e-mail and OAuth2 logins,
@@ -79,36 +65,24 @@ class FakeBroker:
         issuer: str = "",
         generation: int = LATEST,
     ) -> None:
+        super().__init__(BrokerRequest, clock=clock)
         self.users = users or (ALICE, CAROL)
-        self.clock = clock or SystemClock()
         self.audience = audience
         self.generation = generation
         self.devices: dict[str, User] = {}
         """The agents of devices that are bound, by address."""
-        self.requests: list[BrokerRequest] = []
         self._issuer = issuer
-        self._script: defaultdict[str, deque[_Reply]] = defaultdict(deque)
         self._challenges: dict[str, User] = {}
         self._logins: dict[str, dict[str, Any]] = {}
         self._pairings: dict[str, User | None] = {}
         self._ended: set[str] = set()
         self._count = 0
-        self._lock = threading.Lock()
-        self._open = threading.Event()
-        self._open.set()
-        self._arrived = threading.Semaphore(0)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self), False)
-        self._server.request_queue_size = 128
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
 
     # Where it is, and the tokens that it would give.
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self.origin
 
     @property
     def host(self) -> str:
@@ -139,25 +113,9 @@ class FakeBroker:
 
     # What a test tells it to do.
 
-    def answer_with(
-        self,
-        path: str,
-        status: int,
-        body: object = b"",
-        headers: Mapping[str, str] | None = None,
-        *,
-        times: int = 1,
-    ) -> None:
-        """The next request to `path`, or the next few, gets this answer.
-
-        A `body` other than bytes becomes JSON. Answers wait in the order of these calls.
-        """
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._script[path].extend([_Reply(status, content, headers or {})] * times)
-
     def forget_answers(self) -> None:
         """What it was told to answer it does not; it does what a broker does."""
-        self._script.clear()
+        self._scripts.clear()
 
     def refuse_with(self, path: str, status: int, code: str, detail: str = "no reason") -> None:
         """The next request to `path` is refused in the broker's own words."""
@@ -189,23 +147,6 @@ class FakeBroker:
         """It no longer takes `session`, as if its operator had replaced the key."""
         self._ended.add(session)
 
-    @contextmanager
-    def stuck(self) -> Iterator[None]:
-        """Requests arrive and are recorded, but get no answer before the block ends."""
-        self._open.clear()
-        try:
-            yield
-        finally:
-            self._open.set()
-
-    def wait_for_request(self, timeout: float = 10.0) -> None:
-        """Returns when one more request has arrived."""
-        if not self._arrived.acquire(timeout=timeout):
-            raise AssertionError("no request arrived")
-
-    def requests_to(self, path: str) -> list[BrokerRequest]:
-        return [request for request in self.requests if request.path == path]
-
     @property
     def mints(self) -> int:
         """How many tokens were asked for."""
@@ -213,34 +154,8 @@ class FakeBroker:
 
     # How it works.
 
-    def __enter__(self) -> Self:
-        self._server.server_bind()
-        self._server.server_activate()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._open.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def take(self, request: BrokerRequest) -> _Reply:
-        with self._lock:
-            self.requests.append(request)
-            script = self._script[request.path]
-            scripted = script.popleft() if script else None
-        self._arrived.release()
-        self._open.wait()
-        return scripted or self._answer(request)
-
-    def _answer(self, request: BrokerRequest) -> _Reply:
-        routes: dict[str, Callable[[BrokerRequest], _Reply]] = {
+    def _answer(self, request: BrokerRequest) -> Reply:
+        routes: dict[str, Callable[[BrokerRequest], Reply]] = {
             f"POST {MINT}": self._mint,
             "POST /v1/auth/wallet/start": self._start_wallet,
             "POST /v1/auth/wallet/verify": self._verify_wallet,
@@ -250,38 +165,40 @@ class FakeBroker:
                 {"authorization_url": "https://provider.example.com/auth", "provider": "google"},
             ),
             "POST /v1/wallet/link": self._link,
-            "POST /dev/derive-address": lambda _: _json({"address": ALICE.wallet}),
-            "POST /dev/sign-message": lambda _: _json(
+            "POST /dev/derive-address": lambda _: json_reply({"address": ALICE.wallet}),
+            "POST /dev/sign-message": lambda _: json_reply(
                 {"address": ALICE.wallet, "signature": SIGNATURE, "key_version": 1}
             ),
             f"POST {PAIR}": self._begin_pairing,
             f"POST {POLL}": self._poll_pairing,
             f"POST {RESOLVE}": self._resolve,
-            "GET /healthz": lambda _: _Reply(200, b"ok"),
+            "GET /healthz": lambda _: Reply(200, b"ok"),
             "GET /.well-known/openid-configuration": lambda _: self._discovery(),
         }
         route = routes.get(f"{request.method} {request.path}")
         if self.generation < _SINCE.get(request.path, 1):
-            return _Reply(404, b"")
+            return Reply(404, b"")
         if route:
             return route(request)
         head, _, login = request.path.rpartition("/status/")
         if head.startswith("/v1/auth/"):
             return self._status(login)
-        return _Reply(404, b"")
+        return Reply(404, b"")
 
-    def _mint(self, request: BrokerRequest) -> _Reply:
+    def _mint(self, request: BrokerRequest) -> Reply:
         user = self._user_of(request)
         if user is None:
-            return _json(envelope("unauthorized", "session jwt verify: InvalidToken"), 401)
+            return json_reply(envelope("unauthorized", "session jwt verify: InvalidToken"), 401)
         claims = self.web_identity_claims(user)
-        return _json({"jwt": sign(claims), "wallet": user.subject, "expiration": claims["exp"]})
+        return json_reply(
+            {"jwt": sign(claims), "wallet": user.subject, "expiration": claims["exp"]}
+        )
 
-    def _link(self, request: BrokerRequest) -> _Reply:
+    def _link(self, request: BrokerRequest) -> Reply:
         user = self._user_of(request)
         if user is None:
-            return _json(envelope("unauthorized", "missing bearer"), 401)
-        return _json({"linked": True, "omni_account": user.omni, **request.body})
+            return json_reply(envelope("unauthorized", "missing bearer"), 401)
+        return json_reply({"linked": True, "omni_account": user.omni, **request.body})
 
     def _user_of(self, request: BrokerRequest) -> User | None:
         """Whose session a request carries; None when it must not be taken."""
@@ -302,7 +219,7 @@ class FakeBroker:
         details = claims["agentkeys"]
         return User(details["omni_account"], details["wallet_address"], details["identity_type"])
 
-    def _start_wallet(self, request: BrokerRequest) -> _Reply:
+    def _start_wallet(self, request: BrokerRequest) -> Reply:
         address = request.body["address"].lower()
         ticket = self._ticket("siwe", 32)
         self._challenges[ticket] = next(
@@ -313,62 +230,64 @@ class FakeBroker:
             f"Sign in.\n\nURI: {self.issuer}\nVersion: 1\nChain ID: {request.body['chain_id']}\n"
             f"Nonce: {self._count:032x}\nIssued At: {format_utc(self.clock.now())}"
         )
-        return _json({"request_id": ticket, "expires_in_seconds": 2700, "siwe_message": message})
+        return json_reply(
+            {"request_id": ticket, "expires_in_seconds": 2700, "siwe_message": message}
+        )
 
-    def _verify_wallet(self, request: BrokerRequest) -> _Reply:
+    def _verify_wallet(self, request: BrokerRequest) -> Reply:
         user = self._challenges.pop(request.body["request_id"], None)
         if user is None:
-            return _json(envelope("unauthorized", "unknown challenge"), 401)
-        return _json({"wallet_address": user.wallet, **self._finished(user)})
+            return json_reply(envelope("unauthorized", "unknown challenge"), 401)
+        return json_reply({"wallet_address": user.wallet, **self._finished(user)})
 
-    def _start(self, method: str, more: dict[str, str]) -> _Reply:
+    def _start(self, method: str, more: dict[str, str]) -> Reply:
         ticket = self._ticket({"email": "eml", "oauth2": "oa2"}[method], 24)
         self._logins[ticket] = {"status": "pending"}
         poll_url = f"/v1/auth/{method}/status/{ticket}"
-        return _json(
+        return json_reply(
             {"request_id": ticket, "expires_in_seconds": 600, "poll_url": poll_url, **more}
         )
 
-    def _status(self, ticket: str) -> _Reply:
+    def _status(self, ticket: str) -> Reply:
         login = self._logins.get(ticket)
         if login is None:
-            return _json(envelope("bad_request", "unknown request id"), 400)
-        return _json(login)
+            return json_reply(envelope("bad_request", "unknown request id"), 400)
+        return json_reply(login)
 
     def _finished(self, user: User) -> dict[str, Any]:
         session = self.session_jwt(user)
         return {"status": "verified", "session_jwt": session, "omni_account": user.omni}
 
-    def _begin_pairing(self, request: BrokerRequest) -> _Reply:
+    def _begin_pairing(self, request: BrokerRequest) -> Reply:
         ticket = self._ticket("pair", 38)
         self._pairings[ticket] = None
         expires = int(self.clock.now().timestamp()) + 600
         code = f"code{self._count:020}"
-        return _json({"request_id": ticket, "pairing_code": code, "expires_at": expires})
+        return json_reply({"request_id": ticket, "pairing_code": code, "expires_at": expires})
 
-    def _poll_pairing(self, request: BrokerRequest) -> _Reply:
+    def _poll_pairing(self, request: BrokerRequest) -> Reply:
         ticket = request.body["request_id"]
         if ticket not in self._pairings:
-            return _json(envelope("unauthorized", "unknown ticket"), 401)
+            return json_reply(envelope("unauthorized", "unknown ticket"), 401)
         agent = self._pairings[ticket]
         if agent is None:
-            return _json({"status": "pending"})
+            return json_reply({"status": "pending"})
         del self._pairings[ticket]
         self.devices[request.body["device_pubkey"]] = agent
         session = self.session_jwt(agent)
-        return _json({"status": "claimed", "session_jwt": session, "child_omni": agent.omni})
+        return json_reply({"status": "claimed", "session_jwt": session, "child_omni": agent.omni})
 
-    def _resolve(self, request: BrokerRequest) -> _Reply:
+    def _resolve(self, request: BrokerRequest) -> Reply:
         agent = self.devices.get(request.body["device_pubkey"])
         if agent is None:
-            return _json(envelope("forbidden", "this device is not bound"), 403)
-        return _json({"session_jwt": self.session_jwt(agent), "actor_omni": agent.omni})
+            return json_reply(envelope("forbidden", "this device is not bound"), 403)
+        return json_reply({"session_jwt": self.session_jwt(agent), "actor_omni": agent.omni})
 
-    def _discovery(self) -> _Reply:
+    def _discovery(self) -> Reply:
         claims = ["sub", "agentkeys_user_wallet"]
         claims += ["https://aws.amazon.com/tags"] if self.generation >= 3 else []
         claims += ["agentkeys_actor_omni"] if self.generation >= 5 else []
-        return _json(
+        return json_reply(
             {
                 "issuer": self.issuer,
                 "jwks_uri": f"{self.issuer}/.well-known/jwks.json",
@@ -380,40 +299,3 @@ class FakeBroker:
         with self._lock:
             self._count += 1
             return f"{kind}-{self._count:0{digits}x}"
-
-
-def _json(document: object, status: int = 200) -> _Reply:
-    return _Reply(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
-
-
-def _handler(broker: FakeBroker) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            reply = broker.take(
-                BrokerRequest(
-                    method=self.command,
-                    path=self.path,
-                    headers={name.lower(): value for name, value in self.headers.items()},
-                    body=json.loads(body) if body else None,
-                )
-            )
-            try:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-            except ConnectionError:
-                pass  # the client did not wait
-
-        do_GET = do_POST  # noqa: N815 - its name
-
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            return super().date_time_string(timestamp or broker.clock.now().timestamp())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-            pass
-
-    return Handler

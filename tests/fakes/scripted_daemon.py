@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 __all__ = ["ScriptedDaemon", "http_answer"]
@@ -24,9 +24,14 @@ def http_answer(
 
 
 class ScriptedDaemon:
-    """Sends `answer` to whoever asks, and hangs up; with None it lets them wait until it ends."""
+    """Sends `answer` to whoever asks, and hangs up; with None it lets them wait until it ends.
 
-    def __init__(self, path: Path, answer: bytes | None) -> None:
+    A mapping has the bodies of answers by path; there is nothing at others. Where the daemon was,
+    nothing is left that anybody would have to stop.
+    """
+
+    def __init__(self, path: Path, answer: bytes | Mapping[str, bytes] | None) -> None:
+        self._path = path
         self._answer = answer
         self._over = threading.Event()
         self._changed = threading.Condition()
@@ -46,16 +51,14 @@ class ScriptedDaemon:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self._path.unlink()
+        with suppress(OSError):  # somebody else has files beside it
+            self._path.parent.rmdir()
 
     def _handler(self) -> type[socketserver.BaseRequestHandler]:
         daemon = self
@@ -72,17 +75,27 @@ class ScriptedDaemon:
     def converse(self, connection: socket.socket) -> None:
         connection.settimeout(0.02)
         received = b""
-        while not received.endswith(b"\r\n\r\n") and not self._over.is_set():
-            with suppress(TimeoutError):
-                received += connection.recv(65_536)
-        if self._answer is not None:
-            connection.settimeout(10)
-            connection.sendall(self._answer)
-            return
+        # Without an answer, until whoever asked has had enough of it.
+        while self._answer is None or not received.endswith(b"\r\n\r\n"):
+            piece = self._next_piece(connection)
+            if not piece:
+                return
+            received += piece
+        connection.settimeout(10)
+        connection.sendall(self._answer_to(received))
+
+    def _next_piece(self, connection: socket.socket) -> bytes:
+        """Nothing if no more comes, or this ends before."""
         while not self._over.is_set():
             with suppress(TimeoutError):
-                if not connection.recv(1):
-                    return
+                return connection.recv(65_536)
+        return b""
+
+    def _answer_to(self, request: bytes) -> bytes:
+        if not isinstance(self._answer, Mapping):
+            return self._answer or b""
+        body = self._answer.get(request.split(b" ")[1].decode())
+        return http_answer(b"", status=404) if body is None else http_answer(body)
 
     def count(self, change: int) -> None:
         with self._changed:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import pytest
 
-from tests.fakes.canned_daemon import CannedDaemon
+from tests.fakes.scripted_daemon import ScriptedDaemon
 from tests.support.place import ROLE, render_toml
 from tests.support.programs import BIN, Home, new_home
 from tests.support.shells import COMPLETING, SHELLS, require, source
@@ -149,7 +149,7 @@ def test_a_running_daemon_knows_the_names() -> None:
         "/v1/runs": {"runs": [{"id": "abcdefghijklmnop", "program": "rclone"}]},
     }
     answers = {path: json.dumps(document).encode() for path, document in documents.items()}
-    with new_home() as home, CannedDaemon(home, answers):
+    with new_home() as home, ScriptedDaemon(home.socket, answers):
         assert asked(configured(home), "agentkeys", "exec", "--profile", "") == {"told"}
         assert asked(home, "agentkeys", "login", "") == {"somebody"}
         assert asked(home, "agentkeys", "forget", "--run", "") == {"abcdefghijklmnop"}
@@ -175,7 +175,7 @@ def test_a_daemon_with_other_settings_is_not_believed(home: Home) -> None:
 
 def test_a_daemon_that_hangs_is_not_waited_for() -> None:
     """For longer than a second: the files know as well."""
-    with new_home() as home, CannedDaemon(home, None):
+    with new_home() as home, ScriptedDaemon(home.socket, None):
         assert asked(configured(home), "agentkeys", "exec", "-p", "") == PROFILES
 
 
