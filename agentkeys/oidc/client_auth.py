@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, quote_plus, urlencode
+from urllib.parse import quote_plus
 
 from agentkeys.errors import IssuerRefused, SourceFailed
 from agentkeys.oidc.issuer import Issuer
@@ -17,11 +18,20 @@ from agentkeys.secret import Secret
 __all__ = ["BASIC", "POST", "ClientSettings", "SignedForm", "sign_form"]
 
 ASSERTION_SECONDS = 120
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 BASIC, POST = "client_secret_basic", "client_secret_post"
 
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _RSA = ("RS256", "PS256", "RS384", "RS512", "PS384", "PS512")
+_SECRET_FIELDS = (
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "refresh_token",
+)
 
 
 class ClientSettings(Protocol):
@@ -77,31 +87,33 @@ async def sign_form(
     header, unless the issuer takes none there or it is to go `in_form`. Raises SourceFailed, and
     IssuerRefused for a key that the issuer cannot check.
     """
+    client_id = settings.client_id
     if settings.private_key_file is not None:
-        pem = await read_text(settings.private_key_file, what="client's private key")
-        return _sign_with_key(form, Secret(pem), settings, issuer, now)
-    if settings.secret is not None:
-        secret = await read_secret(settings.secret, environ=environ)
-        in_form = in_form or (POST in issuer.auth_methods and BASIC not in issuer.auth_methods)
-        return _sign_with_secret(form, secret, settings.client_id, issuer, in_form=in_form)
-    return _prepare(form, settings.client_id, None, "none", issuer.token_endpoint)
+        pem = Secret(await read_text(settings.private_key_file, what="client's private key"))
+        assertion = _sign_assertion(pem, settings, issuer, now)
+        return _signed(form, client_assertion_type=ASSERTION_TYPE, client_assertion=assertion)
+    if settings.secret is None:
+        return _signed(form, client_id=client_id)
+    secret = (await read_secret(settings.secret, environ=environ)).reveal()
+    if in_form or (POST in issuer.auth_methods and BASIC not in issuer.auth_methods):
+        return _signed(form, client_id=client_id, client_secret=secret)
+    # RFC 6749, section 2.3.1, has both encoded like a form first.
+    shown = b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode()
+    return SignedForm(form, {"authorization": f"Basic {shown}"}, (*_secrets_of(form), secret))
 
 
-def _sign_with_secret(
-    form: Mapping[str, str], secret: Secret, client_id: str, issuer: Issuer, *, in_form: bool
-) -> SignedForm:
-    shown = client_id, secret.reveal()
-    if not in_form:
-        # RFC 6749, section 2.3.1, has both encoded like a form; Authlib leaves that to its caller.
-        shown = quote_plus(shown[0]), quote_plus(shown[1])
-    signed = _prepare(form, *shown, POST if in_form else BASIC, issuer.token_endpoint)
-    return SignedForm(signed.form, signed.headers, (*signed.secrets, secret.reveal()))
+def _signed(form: Mapping[str, str], **shown: str) -> SignedForm:
+    """With all that is shown in the form."""
+    signed = {**form, **shown}
+    return SignedForm(signed, {}, _secrets_of(signed))
 
 
-def _sign_with_key(
-    form: Mapping[str, str], pem: Secret, settings: ClientSettings, issuer: Issuer, now: datetime
-) -> SignedForm:
-    from authlib.oauth2.rfc7523 import PrivateKeyJWT  # noqa: PLC0415
+def _secrets_of(form: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(form[name] for name in _SECRET_FIELDS if name in form)
+
+
+def _sign_assertion(pem: Secret, settings: ClientSettings, issuer: Issuer, now: datetime) -> str:
+    from authlib.oauth2.rfc7523 import private_key_jwt_sign  # noqa: PLC0415
 
     key, algorithms = _import_key(pem, settings.private_key_file)
     listed = issuer.auth_algorithms
@@ -111,14 +123,15 @@ def _sign_with_key(
             f"the issuer {issuer.url} takes no client assertions of this kind of key",
             hint=f"make a key for one of: {', '.join(sorted(listed))}"[:200],
         )
-    seconds = int(now.timestamp())
-    method = PrivateKeyJWT(
+    return private_key_jwt_sign(
+        key,
+        settings.client_id,
         issuer.token_endpoint,
-        # By the issuer's clock: ours may be wrong, and assertions live for a moment.
-        claims={"iat": seconds, "exp": seconds + ASSERTION_SECONDS},
         alg=algorithm,
+        # By the issuer's clock: ours may be wrong, and assertions live for a moment.
+        issued_at=int(now.timestamp()),
+        expires_in=ASSERTION_SECONDS,
     )
-    return _prepare(form, settings.client_id, key, method, issuer.token_endpoint)
 
 
 def _import_key(pem: Secret, path: Path | None) -> tuple[Any, tuple[str, ...]]:
@@ -141,27 +154,3 @@ def _import_key(pem: Secret, path: Path | None) -> tuple[Any, tuple[str, ...]]:
         f"{path} holds no private key that signs client assertions",
         hint="write an unencrypted PEM file with an RSA key of 2048 bits, or one on P-256",
     )
-
-
-def _prepare(
-    form: Mapping[str, str], client_id: str, secret: object, method: object, endpoint: str
-) -> SignedForm:
-    from authlib.oauth2.auth import ClientAuth  # noqa: PLC0415
-
-    auth: Any = ClientAuth(client_id, secret, method)
-    _, headers, body = auth.prepare("POST", endpoint, {}, urlencode(form))
-    signed = dict(parse_qsl(body, keep_blank_values=True))
-    shown = {name: value for name, value in signed.items() if name in _SECRET_FIELDS}
-    return SignedForm(
-        signed, {name.lower(): value for name, value in headers.items()}, tuple(shown.values())
-    )
-
-
-_SECRET_FIELDS = (
-    "client_assertion",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "device_code",
-    "refresh_token",
-)

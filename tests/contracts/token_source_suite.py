@@ -1,6 +1,6 @@
 """What every token source promises.
 
-A subclass says, in a fixture called `set_stage`, which one to try, and among what.
+A subclass says, as its `stage`, which one to try, and among what.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from agentkeys.errors import AgentkeysError, WrongIdentity
 from agentkeys.models import WebIdentityToken
 from agentkeys.tokens import TokenSource
 
-__all__ = ["ChangingSourceContract", "SetStage", "Stage", "TokenSourceContract", "fetch", "play"]
+__all__ = [
+    "ChangingSourceContract",
+    "SetStage",
+    "Stage",
+    "Theatre",
+    "TokenSourceContract",
+    "fetch",
+    "play",
+]
 
 T = TypeVar("T")
 
@@ -73,6 +81,12 @@ class Stage(Protocol):
 SetStage = Callable[[], AbstractAsyncContextManager[Stage]]
 
 
+class Theatre(Protocol):
+    """Where such stages are set, each anew."""
+
+    def set(self) -> AbstractAsyncContextManager[Stage]: ...
+
+
 def play(set_stage: SetStage, story: Callable[[Stage], Awaitable[T]]) -> T:
     """Plays the story on a stage of its own, in an event loop of its own."""
 
@@ -89,12 +103,14 @@ async def fetch(source: TokenSource) -> WebIdentityToken:
 
 
 class TokenSourceContract:
+    stage: Theatre
+
     absence: type[AgentkeysError]
     """What is raised when what the source needs is gone."""
 
     @pytest.fixture
     def set_stage(self) -> SetStage:
-        raise NotImplementedError
+        return self.stage.set
 
     def test_a_token_is_of_whom_the_subject_stands_for(self, set_stage: SetStage) -> None:
         """And nobody expired, or meant for no store, comes along with it."""

@@ -1,4 +1,4 @@
-"""Homes, a sandbox, and a provider with a store that believes it, for what is in examples/."""
+"""Homes, a sandbox, and issuers with stores that believe them, for what is in examples/."""
 
 from __future__ import annotations
 
@@ -11,17 +11,38 @@ import pytest
 from tests.e2e.conftest import home, sandbox, sandbox_home
 from tests.integration.conftest import federated_store, oidc_provider
 from tests.support.programs import BIN, Home
+from tests.support.signing_issuer import SigningIssuer, running_issuer
+from tests.support.trusting_store import Trust, running_trusting_store
 from tests.system.user_manager import UserManager, missing_systemd
 
 __all__ = [
     "federated_store",
     "home",
+    "issuer",
     "machine",
     "manager",
     "oidc_provider",
     "sandbox",
     "sandbox_home",
+    "store",
 ]
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[SigningIssuer]:
+    """The one that an example's own store believes."""
+    with running_issuer() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def store(
+    issuer: SigningIssuer, trust: Trust, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of one that believes the issuer, as far as the module's fixture `trust` says."""
+    folder = tmp_path_factory.mktemp("trusting") / "store"
+    with running_trusting_store(folder, issuer=issuer, trust=trust) as url:
+        yield url
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ import pytest
 from agentkeys import AsyncCredentialProvider, ServedCredentials
 from tests.examples.examples import adapt_file, copy_example
 from tests.support.programs import Home, new_home
-from tests.support.signing_issuer import SigningIssuer, running_issuer
-from tests.support.trusting_store import running_trusting_store
+from tests.support.signing_issuer import SigningIssuer
+from tests.support.trusting_store import Trust
 
 FOLDERS = ("uploads", "outputs", "shared", "tasks")
 AUDIENCE = "files"
@@ -28,23 +28,13 @@ CONTENT = bytes(range(256))
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[SigningIssuer]:
-    with running_issuer() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def store(issuer: SigningIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One that believes the issuer."""
-    with running_trusting_store(
-        tmp_path_factory.mktemp("files") / "store",
-        issuer=issuer.url,
-        jwks=issuer.jwks,
+def trust() -> Trust:
+    """Each user gets at what has their name."""
+    return Trust(
         audience=AUDIENCE,
         role="arn:aws:iam::000000000001:role/files",
         keys="users/${jwt:preferred_username}/*",
-    ) as url:
-        yield url
+    )
 
 
 @pytest.fixture(scope="module")

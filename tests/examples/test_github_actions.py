@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from tests.examples.examples import EXAMPLES, adapt, copy_example
 from tests.examples.runners import Job, load_workflow, sign_job_token
 from tests.support.programs import Home
-from tests.support.signing_issuer import SigningIssuer, running_issuer
-from tests.support.trusting_store import running_trusting_store
+from tests.support.signing_issuer import SigningIssuer
+from tests.support.trusting_store import Trust
 
 FOLDER = EXAMPLES / "github-actions"
 WORKFLOW = Path(".github/workflows/publish.yaml")
@@ -22,24 +21,13 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[SigningIssuer]:
-    """GitHub's."""
-    with running_issuer() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def store(issuer: SigningIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One that believes GitHub."""
-    with running_trusting_store(
-        tmp_path_factory.mktemp("github") / "store",
-        issuer=issuer.url,
-        jwks=issuer.jwks,
+def trust() -> Trust:
+    """Each repository gets at its own place."""
+    return Trust(
         audience=AUDIENCE,
         role="arn:aws:iam::000000000001:role/ci",
         keys="ci/${jwt:repository}/*",
-    ) as url:
-        yield url
+    )
 
 
 @pytest.fixture

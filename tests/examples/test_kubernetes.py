@@ -17,8 +17,8 @@ from tests.examples.examples import EXAMPLES, adapt
 from tests.examples.pods import Container, Pod, load_manifests, pod_of
 from tests.support.killing import wait_until
 from tests.support.programs import new_home
-from tests.support.signing_issuer import SigningIssuer, running_issuer
-from tests.support.trusting_store import running_trusting_store
+from tests.support.signing_issuer import SigningIssuer
+from tests.support.trusting_store import Trust
 
 FOLDER = EXAMPLES / "kubernetes"
 DEPLOYMENTS = ("under-exec.yaml", "sidecar.yaml")
@@ -93,25 +93,14 @@ def test_every_mount_has_its_volume(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[SigningIssuer]:
-    """The cluster's."""
-    with running_issuer() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def store(issuer: SigningIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One that believes the cluster."""
-    with running_trusting_store(
-        tmp_path_factory.mktemp("cluster") / "store",
-        issuer=issuer.url,
-        jwks=issuer.jwks,
+def trust() -> Trust:
+    """Each service account gets at its own place, for a few seconds."""
+    return Trust(
         audience=AUDIENCE,
         role="arn:aws:iam::000000000001:role/pods",
         keys="pods/${jwt:sub}/*",
         max_session=LEASE,
-    ) as url:
-        yield url
+    )
 
 
 @pytest.fixture

@@ -46,6 +46,8 @@ class FakeIssuer(FakeOfPaths[IssuerRequest]):
     def __init__(self, *, clock: Clock | None = None, path: str = "") -> None:
         super().__init__(IssuerRequest, clock=clock, prefix=path.removesuffix("/"))
         self.user = "alice"
+        self.service = SERVICE, SERVICE_SECRET
+        """The client that has a secret."""
         self.metadata: dict[str, Any] = {}
         """What its description says instead; None takes a line out."""
         self.claims: dict[str, Any] = {}
@@ -164,7 +166,7 @@ class FakeIssuer(FakeOfPaths[IssuerRequest]):
             "refresh_token": self._by_refresh_token,
             "client_credentials": self._by_client,
         }
-        client = _client_of(request)
+        client = _client_of(request, self.service)
         if client is None:
             return _refusal("invalid_client", "client authentication failed", 401)
         return grants[request.form["grant_type"]]({**request.form, "client_id": client})
@@ -248,7 +250,7 @@ class FakeIssuer(FakeOfPaths[IssuerRequest]):
             yield b" "
 
 
-def _client_of(request: IssuerRequest) -> str | None:
+def _client_of(request: IssuerRequest, service: tuple[str, str]) -> str | None:
     """Who asks, if they show what they should."""
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     if scheme == "Basic":
@@ -256,10 +258,10 @@ def _client_of(request: IssuerRequest) -> str | None:
         given = unquote_plus(name), unquote_plus(secret)
     else:
         given = request.form.get("client_id", ""), request.form.get("client_secret", "")
-    if given == (SERVICE, SERVICE_SECRET):
-        return SERVICE
+    if given == service:
+        return service[0]
     if "client_assertion" in request.form:
-        return given[0] or SERVICE
+        return given[0] or service[0]
     return CLIENT if given == (CLIENT, "") else None
 
 

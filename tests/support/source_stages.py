@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from agentkeys.broker import BrokerClient
 from agentkeys.clock import Clock
@@ -159,8 +160,9 @@ class FileStage(_Stage):
 
     @classmethod
     @asynccontextmanager
-    async def set(cls, folder: Path) -> AsyncIterator[FileStage]:
-        yield cls(folder)
+    async def set(cls) -> AsyncIterator[FileStage]:
+        with TemporaryDirectory() as folder:
+            yield cls(Path(folder))
 
     @property
     def sub(self) -> str:
@@ -240,8 +242,9 @@ class CommandStage(_Stage):
 
     @classmethod
     @asynccontextmanager
-    async def set(cls, folder: Path) -> AsyncIterator[CommandStage]:
-        yield cls(folder)
+    async def set(cls) -> AsyncIterator[CommandStage]:
+        with TemporaryDirectory() as folder:
+            yield cls(Path(folder))
 
     @property
     def sub(self) -> str:
@@ -321,14 +324,31 @@ class GithubStage(_Stage):
         await self.find()
 
 
-class OidcStage(_Stage):
+class _IssuerStage(_Stage):
+    """Whatever an issuer is asked for tokens by."""
+
+    def __init__(self, source: TokenSource, issuer: FakeIssuer) -> None:
+        super().__init__(source)
+        self.issuer = issuer
+        self._requests = 0
+
+    async def hold(self) -> None:
+        self._requests = len(self.issuer.requests)
+        self.issuer.hold()
+
+    async def arrive(self) -> None:
+        await asyncio.to_thread(until, lambda: len(self.issuer.requests) > self._requests)
+
+    async def release(self) -> None:
+        self.issuer.release()
+
+
+class OidcStage(_IssuerStage):
     """Somebody who has logged in at an issuer that rotates refresh tokens."""
 
     def __init__(self, issuer: FakeIssuer, place: OidcPlace) -> None:
-        self.issuer = issuer
+        super().__init__(place.source, issuer)
         self.place = place
-        self._requests = 0
-        super().__init__(place.source)
 
     @classmethod
     @asynccontextmanager
@@ -353,30 +373,18 @@ class OidcStage(_Stage):
         assert session.refresh_token is not None
         self.secrets += (session.refresh_token.reveal(),)
 
-    async def hold(self) -> None:
-        self._requests = len(self.issuer.requests)
-        self.issuer.hold()
-
-    async def arrive(self) -> None:
-        await asyncio.to_thread(until, lambda: len(self.issuer.requests) > self._requests)
-
-    async def release(self) -> None:
-        self.issuer.release()
-
     async def change(self) -> None:
         self.issuer.user = "bob"
         await self.find()
 
 
-class ServiceStage(_Stage):
+class ServiceStage(_IssuerStage):
     """A service that is itself the client of an issuer."""
 
     sub = SERVICE
 
     def __init__(self, issuer: FakeIssuer, transport: Transport, clock: MovedClock) -> None:
-        self.issuer = issuer
         self._environ = {"AGENTKEYS_CLIENT_SECRET": SERVICE_SECRET}
-        self._requests = 0
         identity = an_identity(
             issuer.url,
             client_id=SERVICE,
@@ -384,7 +392,7 @@ class ServiceStage(_Stage):
             token="access",
             secret=SecretPlace(variable="AGENTKEYS_CLIENT_SECRET"),
         )
-        super().__init__(OidcPlace(identity, transport, clock, self._environ).service)
+        super().__init__(OidcPlace(identity, transport, clock, self._environ).service, issuer)
         self.secrets = (SERVICE_SECRET,)
 
     @classmethod
@@ -400,16 +408,6 @@ class ServiceStage(_Stage):
 
     async def find(self) -> None:
         self._environ["AGENTKEYS_CLIENT_SECRET"] = SERVICE_SECRET
-
-    async def hold(self) -> None:
-        self._requests = len(self.issuer.requests)
-        self.issuer.hold()
-
-    async def arrive(self) -> None:
-        await asyncio.to_thread(until, lambda: len(self.issuer.requests) > self._requests)
-
-    async def release(self) -> None:
-        self.issuer.release()
 
     async def change(self) -> None:
         raise AssertionError("a service is who it is")

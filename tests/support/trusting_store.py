@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,45 +12,46 @@ from typing import Any
 from agentkeys_shell.sandbox.iam import build_iam_document, own_prefix_policy
 from agentkeys_shell.sandbox.processes import end_servers
 from agentkeys_shell.sandbox.seaweedfs import find_weed, start_store
+from tests.support.signing_issuer import SigningIssuer
 
-__all__ = ["running_trusting_store"]
+__all__ = ["Trust", "running_trusting_store"]
 
 _NOBODY = "http://127.0.0.1:9"
 
 
-@contextmanager
-def running_trusting_store(
-    folder: Path,
-    *,
-    issuer: str,
-    jwks: str,
-    audience: str,
-    role: str,
-    keys: str,
-    max_session: timedelta | None = None,
-) -> Iterator[str]:
-    """The URL of one that works in `folder`, which is made.
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What a store lets those do who have a token of its issuer."""
 
-    Whoever has a token of `issuer`, signed with a key of `jwks`, for `audience` may assume `role`,
-    and gets at objects whose keys are like `keys`, such as `ci/${jwt:repository}/*`. Sessions end
-    with `max_session` at the latest, which may be seconds.
-    """
+    audience: str
+    """That the token has to be for."""
+    role: str
+    """That they may assume."""
+    keys: str
+    """Of the objects that they get at, such as `ci/${jwt:repository}/*`."""
+    max_session: timedelta | None = None
+    """When sessions end at the latest, which may be seconds."""
+
+
+@contextmanager
+def running_trusting_store(folder: Path, *, issuer: SigningIssuer, trust: Trust) -> Iterator[str]:
+    """The URL of one that works in `folder`, which is made, and believes `issuer`."""
     folder.mkdir(mode=0o700)
-    iam = build_iam_document(issuer=_NOBODY, max_session=max_session)
-    iam["providers"] = [_provider(issuer, jwks, audience)]
-    iam["policies"] = [{"name": "OwnKeysOnly", "document": own_prefix_policy(keys)}]
-    iam["roles"] = [_role(role)]
+    iam = build_iam_document(issuer=_NOBODY, max_session=trust.max_session)
+    iam["providers"] = [_provider(issuer, trust.audience)]
+    iam["policies"] = [{"name": "OwnKeysOnly", "document": own_prefix_policy(trust.keys)}]
+    iam["roles"] = [_role(trust.role)]
     try:
         yield start_store(folder, weed=find_weed(), iam=iam).url
     finally:
         end_servers([folder])
 
 
-def _provider(issuer: str, jwks: str, audience: str) -> dict[str, Any]:
+def _provider(issuer: SigningIssuer, audience: str) -> dict[str, Any]:
     config = {
-        "issuer": issuer,
+        "issuer": issuer.url,
         "clientIds": [audience],
-        "jwksUri": jwks,
+        "jwksUri": issuer.jwks,
         "jwksCacheTTLSeconds": 60,
     }
     return {"name": "issuer", "type": "oidc", "enabled": True, "config": config}

@@ -146,6 +146,20 @@ def test_a_secret_goes_into_the_header() -> None:
     assert not {"client_id", "client_secret"} & set(request.form)
 
 
+def test_a_name_and_a_secret_may_hold_anything() -> None:
+    """What separates, encodes or is no ASCII arrives as it is, where only the header counts."""
+    name, secret = "a:b %3A&c+d=é/~", ":s %25&e+c=é?*"
+
+    async def story(place: OidcPlace, issuer: FakeIssuer) -> None:
+        issuer.metadata["token_endpoint_auth_methods_supported"] = ["client_secret_basic"]
+        issuer.service = name, secret
+        token = await place.service.fetch_token(await place.service.subject())
+        assert token.subject == name
+
+    environ = {VARIABLE: secret}
+    play_oidc(story, environ=environ, client_id=name, secret=IN_ENVIRONMENT, token="access")
+
+
 def test_a_secret_goes_into_the_form_where_the_issuer_takes_no_header() -> None:
     """As its discovery says."""
     listed = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}

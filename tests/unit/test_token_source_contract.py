@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-
-import pytest
-
 from agentkeys.errors import LoginFailed, LoginRequired, SourceAbsent, SourceFailed
-from tests.contracts.token_source_suite import (
-    ChangingSourceContract,
-    SetStage,
-    TokenSourceContract,
-)
+from tests.contracts.token_source_suite import ChangingSourceContract, TokenSourceContract
 from tests.support.source_stages import (
     BrokerStage,
     CommandStage,
@@ -26,66 +17,42 @@ from tests.support.source_stages import (
 
 
 class TestBroker(ChangingSourceContract):
+    stage = BrokerStage
     absence = LoginRequired
-
-    @pytest.fixture
-    def set_stage(self) -> SetStage:
-        return BrokerStage.set
 
 
 class TestSandbox(ChangingSourceContract):
+    stage = SandboxStage
     absence = LoginFailed
-
-    @pytest.fixture
-    def set_stage(self) -> SetStage:
-        return SandboxStage.set
 
 
 class TestFile(ChangingSourceContract):
+    stage = FileStage
     absence = SourceFailed
-
-    @pytest.fixture
-    def set_stage(self, tmp_path: Path) -> SetStage:
-        return partial(FileStage.set, tmp_path)
 
 
 class TestFileOfTheEnvironment(ChangingSourceContract):
+    stage = HandedFileStage
     absence = SourceAbsent
-
-    @pytest.fixture
-    def set_stage(self, tmp_path: Path) -> SetStage:
-        return partial(HandedFileStage.set, tmp_path)
 
 
 class TestCommand(ChangingSourceContract):
+    stage = CommandStage
     absence = SourceFailed
-
-    @pytest.fixture
-    def set_stage(self, tmp_path: Path) -> SetStage:
-        return partial(CommandStage.set, tmp_path)
 
 
 class TestGithub(ChangingSourceContract):
+    stage = GithubStage
     absence = SourceAbsent
-
-    @pytest.fixture
-    def set_stage(self) -> SetStage:
-        return GithubStage.set
 
 
 class TestOidc(ChangingSourceContract):
+    stage = OidcStage
     absence = LoginRequired
-
-    @pytest.fixture
-    def set_stage(self) -> SetStage:
-        return OidcStage.set
 
 
 class TestClientCredentials(TokenSourceContract):
     """A client is who it is, and never becomes anybody else."""
 
+    stage = ServiceStage
     absence = SourceFailed
-
-    @pytest.fixture
-    def set_stage(self) -> SetStage:
-        return ServiceStage.set
