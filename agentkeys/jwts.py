@@ -84,7 +84,7 @@ def parse_web_identity_token(token: Secret, *, now: datetime) -> WebIdentityToke
     return WebIdentityToken(
         jwt=token,
         claims=claims,
-        issuer=_text(claims, "iss", what),
+        issuer=_issuer(claims, what),
         subject=_text(claims, "sub", what),
         audiences=_audiences(claims, what),
         expires_at=expires_at,
@@ -97,15 +97,29 @@ def parse_web_identity_token(token: Secret, *, now: datetime) -> WebIdentityToke
 def _audiences(claims: Mapping[str, Any], what: str) -> tuple[str, ...]:
     value = claims.get("aud")
     listed = value if isinstance(value, list) else [value]
-    if not listed or not all(isinstance(audience, str) and audience for audience in listed):
+    audiences = tuple(each for each in listed if isinstance(each, str) and each)
+    if not audiences or len(audiences) != len(listed):
         raise _invalid(what, "has no audience")
-    return tuple(listed)
+    if not all(map(str.isprintable, audiences)):
+        raise _invalid(what, "has an audience with characters that do not print")
+    return audiences
 
 
 def _text(claims: Mapping[str, Any], name: str, what: str) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not value:
         raise _invalid(what, f"has no {name!r} claim")
+    if not value.isprintable():
+        # People are shown it, on terminals that may obey it.
+        raise _invalid(what, f"has a {name!r} claim with characters that do not print")
+    return value
+
+
+def _issuer(claims: Mapping[str, Any], what: str) -> str:
+    value = _text(claims, "iss", what)
+    if " " in value:
+        # No URL has one. With it, an issuer and a subject could be read as two others.
+        raise _invalid(what, "has an 'iss' claim with a space in it")
     return value
 
 

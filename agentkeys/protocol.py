@@ -92,18 +92,21 @@ def handed_headers(environ: Mapping[str, str], cwd: Callable[[], str]) -> list[t
     """
     headers = []
     file = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
-    if file and len(file) <= _LONGEST_PATH:
-        headers.append(
-            (TOKEN_FILE_HEADER, quote(file if file.startswith("/") else f"{cwd()}/{file}"))
-        )
-    url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
-    bearer = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-    if url and bearer and len(url) + len(bearer) <= _LONGEST_BEARER:
+    # What is wrong is sent too, or the daemon would go on with what somebody else has sent.
+    if file:
+        path = file if file.startswith("/") else f"{cwd()}/{file}"
+        headers.append((TOKEN_FILE_HEADER, quote(path[:_TOO_LONG_PATH])))
+    url = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
+    bearer = environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
+    if url or bearer:
+        if len(url) + len(bearer) > _LONGEST_BEARER:
+            url = bearer = ""  # that of no job
         headers.append((GITHUB_HEADER, f"{quote(url)} {quote(bearer)}"))
     return headers
 
 
-_LONGEST_PATH = 4096
+_TOO_LONG_PATH = 4097
+"""No system opens a path of so many bytes."""
 _LONGEST_BEARER = 8192
 
 

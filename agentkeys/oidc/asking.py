@@ -21,14 +21,17 @@ async def send(
     issuer: str,
     headers: Mapping[str, str] = {},
     form: Mapping[str, str] | None = None,
+    timeout: float = 15.0,  # noqa: ASYNC109 - the message tells it
 ) -> Answer:
     """An answer that the issuer itself may have given: no redirect, nothing to be tried again.
+
+    It has `timeout` seconds to come whole.
 
     Raises IssuerUnreachable, IssuerRefused.
     """
     headers = {"accept": "application/json", **headers}
     try:
-        answer = await transport.send(method, url, headers=headers, form=form)
+        answer = await transport.send(method, url, headers=headers, form=form, timeout=timeout)
     except TransportError as problem:
         raise IssuerUnreachable(
             f"the issuer did not answer: {problem.message}", hint=problem.hint

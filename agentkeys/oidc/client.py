@@ -22,6 +22,11 @@ __all__ = ["OidcClient"]
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
+ANSWER_SECONDS = 15.0
+REFRESH_SECONDS = 60.0
+"""Longer than anybody waits for a token: the new refresh token that comes too late for them is the
+only one that the issuer takes from then on."""
+
 
 class OidcClient:
     """Talks to one issuer as one client.
@@ -80,7 +85,9 @@ class OidcClient:
 
     async def refresh(self, refresh_token: Secret) -> OidcTokens:
         """Fresh tokens. An issuer that rotates refresh tokens takes this one never again."""
-        return await self._fetch_tokens("refresh_token", refresh_token=refresh_token.reveal())
+        return await self._fetch_tokens(
+            "refresh_token", timeout=REFRESH_SECONDS, refresh_token=refresh_token.reveal()
+        )
 
     async def client_credentials(self) -> OidcTokens:
         """Tokens of the client itself."""
@@ -106,11 +113,19 @@ class OidcClient:
             now=self.now(),
         )
 
-    async def _fetch_tokens(self, grant_type: str, **parameters: str) -> OidcTokens:
+    async def _fetch_tokens(
+        self,
+        grant_type: str,
+        *,
+        timeout: float = ANSWER_SECONDS,  # noqa: ASYNC109 - the transport keeps it
+        **parameters: str,
+    ) -> OidcTokens:
         issuer = await self.issuer()
         given = {name: value for name, value in parameters.items() if value}
         form = {"grant_type": grant_type, **given, **self._wishes()}
-        found = await self._post(issuer, issuer.token_endpoint, form, what="tokens")
+        found = await self._post(
+            issuer, issuer.token_endpoint, form, what="tokens", timeout=timeout
+        )
         return parse_tokens(found, issuer=issuer.url)
 
     def _wishes(self) -> dict[str, str]:
@@ -118,22 +133,37 @@ class OidcClient:
         return {name: value for name, value in wishes.items() if value}
 
     async def _post(
-        self, issuer: Issuer, endpoint: str, form: Mapping[str, str], *, what: str
+        self,
+        issuer: Issuer,
+        endpoint: str,
+        form: Mapping[str, str],
+        *,
+        what: str,
+        timeout: float = ANSWER_SECONDS,  # noqa: ASYNC109
     ) -> Mapping[str, Any]:
         try:
-            return await self._post_once(issuer, endpoint, form, what, self._shows_in_form)
+            return await self._post_once(
+                issuer, endpoint, form, what, timeout, in_form=self._shows_in_form
+            )
         except OAuthRefusal as refusal:
             may_help = self.settings.secret is not None and {BASIC, POST} <= issuer.auth_methods
             if refusal.error != "invalid_client" or self._shows_in_form or not may_help:
                 raise
         # Some issuers take a secret from each client in one way only, and list both: a refusal of
         # the client comes before anything else of the request counts, so that it is safe to repeat.
-        found = await self._post_once(issuer, endpoint, form, what, in_form=True)
+        found = await self._post_once(issuer, endpoint, form, what, timeout, in_form=True)
         self._shows_in_form = True
         return found
 
     async def _post_once(
-        self, issuer: Issuer, endpoint: str, form: Mapping[str, str], what: str, in_form: bool
+        self,
+        issuer: Issuer,
+        endpoint: str,
+        form: Mapping[str, str],
+        what: str,
+        timeout: float,  # noqa: ASYNC109
+        *,
+        in_form: bool,
     ) -> Mapping[str, Any]:
         signed = await sign_form(
             form,
@@ -150,6 +180,7 @@ class OidcClient:
             issuer=issuer.url,
             headers=signed.headers,
             form=signed.form,
+            timeout=timeout,
         )
         if answer.status == 200:
             return json_object(answer, issuer=issuer.url, what=what)

@@ -74,6 +74,8 @@ class OidcSession:
             )
         except (KeyError, TypeError, ValueError):
             raise LoginFailed("that is no login at an issuer", hint="log in again") from None
+        if not session.sub.isprintable():
+            raise LoginFailed("the login is of nobody that could be named", hint="log in again")
         if not (session.refresh_token or session.token):
             raise LoginFailed("the issuer gave no token to go on with", hint="log in again")
         return session

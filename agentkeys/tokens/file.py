@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -93,7 +94,8 @@ class FileTokenSource:
 
     def _may_come(self, path: Path) -> bool:
         """Whether somebody may be writing there; where nothing ever was, it is missing."""
-        return path.exists() or (self._seen is not None and self._seen.path == path)
+        # By os.path: of a name that is too long Path.exists() does not say no, but fails.
+        return os.path.exists(path) or (self._seen is not None and self._seen.path == path)  # noqa: PTH110
 
 
 @dataclass(frozen=True, slots=True)

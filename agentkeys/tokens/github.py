@@ -58,11 +58,12 @@ class GithubTokenSource:
 
     async def _job(self) -> GithubSession:
         try:
-            return await self._sessions.last_session()
+            job = await self._sessions.last_session()
         except LoginRequired:
-            raise SourceAbsent(
-                "this is no job of GitHub Actions that may have tokens", hint=_PERMISSION
-            ) from None
+            raise _no_job() from None
+        if not (job.request_url and job.request_token):
+            raise _no_job()
+        return job
 
     async def _ask(self, job: GithubSession) -> Answer:
         headers = {
@@ -109,6 +110,10 @@ class GithubTokenSource:
             f"GitHub gave no token (status {answer.status})",
             hint="check the identity's audience, and ACTIONS_ID_TOKEN_REQUEST_URL",
         )
+
+
+def _no_job() -> SourceAbsent:
+    return SourceAbsent("this is no job of GitHub Actions that may have tokens", hint=_PERMISSION)
 
 
 def _token(answer: Answer) -> Secret:

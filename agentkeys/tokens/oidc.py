@@ -27,6 +27,9 @@ LOGIN_ENDED = ("invalid_grant", "interaction_required", "login_required", "conse
 any more (OpenID Connect Core, section 3.1.2.6)."""
 
 
+SETTLE_SECONDS = 15.0
+
+
 class Refreshes:
     """The refreshes under way, of all identities: no refresh token is ever used twice.
 
@@ -42,8 +45,12 @@ class Refreshes:
         return await asyncio.shield(self._flights.join(token, work))
 
     async def settle(self) -> None:
-        """Waits for those under way, whose new refresh tokens would be lost otherwise."""
-        await asyncio.gather(*(task for _, task in self._flights.items()), return_exceptions=True)
+        """Waits for those under way, whose new refresh tokens would be lost otherwise.
+
+        Not for ever: whoever ends the daemon waits too.
+        """
+        if tasks := [task for _, task in self._flights.items()]:
+            await asyncio.wait(tasks, timeout=SETTLE_SECONDS)
 
 
 class OidcTokenSource:
@@ -136,7 +143,10 @@ class OidcTokenSource:
                 f"the token of {self._identity.name} has expired, and the issuer gave no refresh "
                 "token"
             )
-        return parse_web_identity_token(session.token, now=self._now())
+        token = parse_web_identity_token(session.token, now=self._now())
+        if (token.issuer, token.subject) != (session.issuer, session.sub):
+            raise self._login_required(f"the token of {self._identity.name} is not of its login")
+        return token
 
     async def _learn_the_time(self) -> None:
         """What is over by our clock alone may be alive by the issuer's, which decides."""

@@ -103,5 +103,6 @@ class Repeats:
             del self._given[asker]
 
 
-def _user_of(lease: Lease) -> tuple[str, str | None]:
-    return lease.subject, lease.claims.get(WALLET_CLAIM)
+def _user_of(lease: Lease) -> tuple[str | None, ...]:
+    # Two issuers may each have a user of the same name.
+    return lease.claims.get("iss"), lease.subject, lease.claims.get(WALLET_CLAIM)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.fakes.github_issuer import FakeGithub
 from tests.support.place import DOORS, EXEC, SHIM, Outcome, Place, assert_refused
-from tests.support.tokens import ALICE, BOB, User, web_identity_jwt
+from tests.support.tokens import ALICE, BOB, User, sign, web_identity_claims, web_identity_jwt
 
 EXAMPLE = "repo:octo/site:ref:refs/heads/main"
 
@@ -31,9 +31,13 @@ def folder(place: Place) -> Path:
 
 def write(path: Path, user: User) -> Path:
     """Replaces what is at `path` by a fresh token of `user`."""
+    return write_text(path, token(user))
+
+
+def write_text(path: Path, text: str) -> Path:
     new = path.with_suffix(".new")
     new.touch(mode=0o600)
-    new.write_text(token(user))
+    new.write_text(text)
     return new.rename(path)
 
 
@@ -193,3 +197,53 @@ def test_whoami_names_whom_the_token_names(place: Place, folder: Path) -> None:
     assert status["identities"][0]["session"] == "not_needed"
     done = place.home.run("agentkeys", "login", "other")
     assert_refused(done, 3, "nobody logs in as other", "agentkeys whoami other")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("/" + "a/" * 5000, id="a path that is too long"),
+        pytest.param("a" * 300, id="a name that is too long"),
+    ],
+)
+def test_an_impossible_path_is_not_the_one_before(place: Place, folder: Path, name: str) -> None:
+    """Whoever names a file that nobody can open is told so, and gets nobody's credentials."""
+    use(place, source="file")
+    alice = write(folder / "alice", ALICE)
+    assert key(run(place, SHIM, env={"AWS_WEB_IDENTITY_TOKEN_FILE": str(alice)}))
+    done = place.home.run(SHIM, env={"AWS_WEB_IDENTITY_TOKEN_FILE": name})
+    assert_refused(done, 1, "cannot be read: File name too long", "check the path")
+
+
+def test_half_a_job_is_not_the_one_before(place: Place, github: FakeGithub) -> None:
+    """A job whose environment holds nothing to ask with gets nobody's credentials."""
+    use(place, source="github")
+    place.tables["profiles"]["data"]["confine"] = "role"
+    place.configure()
+    whole = job(github, EXAMPLE)
+    assert key(run(place, SHIM, env=whole))
+    for name, value in whole.items():
+        done = place.home.run(SHIM, env={name: value})
+        assert_refused(done, 1, "no job of GitHub Actions", "id-token: write")
+    assert key(run(place, SHIM, env=whole))
+
+
+def test_the_same_name_at_another_issuer_is_somebody_else(place: Place, folder: Path) -> None:
+    """Also for who asks again at once, and would get what they were just given."""
+    use(place, source="file", path=str(folder / "token"))
+    claims = {**web_identity_claims(at=datetime.now(UTC)), "iss": "https://one.example.com"}
+    write_text(folder / "token", sign(claims))
+    first = key(place.through(SHIM))
+    write_text(folder / "token", sign({**claims, "iss": "https://two.example.com"}))
+    assert key(place.through(SHIM)) != first
+
+
+def test_a_login_elsewhere_is_told_of_nobody(place: Place) -> None:
+    """Once the identity is at another broker, who is logged in at the old one is not."""
+    assert place.status()["identities"][0]["session"] == "live"
+    place.tables["identities"]["me"]["url"] = "http://127.0.0.1:9"
+    place.configure()
+    status = place.status()
+    [found] = [each for each in status["identities"] if each["name"] == "me"]
+    assert (found["session"], found["subject"], found["wallet"]) == ("none", None, None)
+    assert status["profiles"][0]["subject"] is None

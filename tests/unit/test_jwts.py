@@ -162,6 +162,12 @@ def test_another_algorithm_is_refused_with_those_that_are_good_anywhere() -> Non
         pytest.param("aud", [], "no audience", id="no audience in the list"),
         pytest.param("aud", ["a", 1], "no audience", id="a number for an audience"),
         pytest.param("aud", ["a", ""], "no audience", id="an empty audience in the list"),
+        pytest.param("aud", "a\x1b[2J", "do not print", id="an audience that clears the screen"),
+        pytest.param("sub", "\x1b]0;x\x07", "do not print", id="a subject that sets the title"),
+        pytest.param("sub", "alice\n", "do not print", id="a subject of more than one line"),
+        pytest.param("sub", "\ud800", "do not print", id="a subject that is no text"),
+        pytest.param("sub", "a\u202eb", "do not print", id="a subject that reads backwards"),
+        pytest.param("iss", "https://a b", "a space", id="an issuer that goes on as a subject"),
     ],
 )
 def test_a_claim_of_the_wrong_kind_is_refused(name: str, value: object, words: str) -> None:
@@ -170,6 +176,13 @@ def test_a_claim_of_the_wrong_kind_is_refused(name: str, value: object, words: s
         parse_web_identity_token(
             Secret(sign({**web_identity_claims(), name: value})), now=SAMPLE_NOW
         )
+
+
+def test_a_subject_may_have_spaces_and_letters_of_any_script() -> None:
+    """As directories have them."""
+    claims = {**web_identity_claims(), "sub": "Zoë Ōta, office 3"}
+    token = parse_web_identity_token(Secret(sign(claims)), now=SAMPLE_NOW)
+    assert token.subject == claims["sub"]
 
 
 def test_a_token_is_over_at_its_expiry() -> None:

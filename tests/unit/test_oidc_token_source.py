@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,12 @@ from agentkeys.errors import (
     VaultUnavailable,
     WrongIdentity,
 )
+from agentkeys.leases.minting import MINT_LIMIT
 from agentkeys.secret import Secret
 from agentkeys.sessions import OidcSession
 from agentkeys.tokens import TokenSource
 from agentkeys.tokens.oidc import OidcTokenSource
+from agentkeys.transport import Answer, Transport
 from tests.fakes.issuer import FakeIssuer
 from tests.support.moved_clock import MovedClock
 from tests.support.oidc_place import HastyTransport, OidcPlace, play_oidc
@@ -203,6 +206,25 @@ def test_a_refresh_goes_on_when_nobody_waits_for_it() -> None:
         assert issuer.ended == set()
 
     play_oidc(story)
+
+
+def test_a_refresh_is_waited_for_longer_than_a_token() -> None:
+    """An issuer that answers too late for a mint has made a new refresh token all the same."""
+    patience: list[float] = []
+
+    class Watched(Transport):
+        async def send(self, method: str, url: str, **options: Any) -> Answer:
+            if "refresh_token" in (options.get("form") or {}):
+                patience.append(options["timeout"])
+            return await super().send(method, url, **options)
+
+    async def story(place: OidcPlace, issuer: FakeIssuer) -> None:
+        session = await place.log_in()
+        await place.source.fetch_token(session.owner)
+
+    play_oidc(story, make_transport=Watched)
+    [seconds] = patience
+    assert timedelta(seconds=seconds) > 2 * MINT_LIMIT
 
 
 @pytest.mark.parametrize("logs_in", [None, "bob", "alice"])
@@ -444,6 +466,18 @@ def test_without_a_refresh_token_the_login_s_own_token_is_given() -> None:
         assert place.source.held_subject() == session.owner
         await place.keeper.keep_session(replace(session, token=None, expires_at=None))
         await refused(place, LoginRequired, "gave no refresh token")
+
+    play_oidc(story)
+
+
+def test_a_login_s_own_token_is_of_whoever_logged_in() -> None:
+    """Whatever was handed over or kept under another name."""
+
+    async def story(place: OidcPlace, issuer: FakeIssuer) -> None:
+        issuer.gives_refresh_tokens = False
+        session = await place.log_in()
+        await place.keeper.keep_session(replace(session, sub="bob"))
+        await refused(place, LoginRequired, "is not of its login")
 
     play_oidc(story)
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkeys.protocol import SETTINGS, quote, quote_name, settings_token
+from agentkeys.protocol import SETTINGS, handed_headers, quote, quote_name, settings_token
+from agentkeys_daemon.handed_over import handed_over
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -87,3 +88,24 @@ def test_different_settings_never_look_alike(ours: dict[str, str], theirs: dict[
         for settings in (ours, theirs)
     )
     assert (settings_token(ours, _cwd) == settings_token(theirs, _cwd)) == (ours == theirs)
+
+
+JOB = "ACTIONS_ID_TOKEN_REQUEST_"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        pytest.param({"AWS_WEB_IDENTITY_TOKEN_FILE": "/" + "a/" * 5000}, id="a path too long"),
+        pytest.param({f"{JOB}URL": "https://x" + "a" * 9000, f"{JOB}TOKEN": "t"}, id="a long URL"),
+        pytest.param({f"{JOB}URL": "https://x/", f"{JOB}TOKEN": "t" * 9000}, id="a long token"),
+        pytest.param({f"{JOB}URL": "https://x/"}, id="a URL alone"),
+        pytest.param({f"{JOB}TOKEN": "t"}, id="a token alone"),
+    ],
+)
+def test_what_cannot_be_used_is_sent_too(environ: dict[str, str]) -> None:
+    """Without it the daemon would go on with what another client has sent before."""
+    headers = dict(handed_headers(environ, _cwd))
+    assert len(headers) == 1
+    assert len(*headers.values()) < 16_000
+    assert list(handed_over(headers))

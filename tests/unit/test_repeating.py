@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -102,6 +103,14 @@ def test_nobody_gets_what_was_somebody_elses() -> None:
     asking.after(0, FIRST)
     bobs = a_lease(BOB, number=2)
     assert asking.after(0.1, bobs) is bobs
+
+
+def test_a_user_of_another_issuer_is_another() -> None:
+    """Issuers know nothing of each other's names."""
+    asking = Asking()
+    asking.after(0, FIRST)
+    theirs = replace(SECOND, claims={**SECOND.claims, "iss": "https://another.example.com"})
+    assert asking.after(0.1, theirs) is theirs
 
 
 def test_what_was_forgotten_is_not_given_again() -> None:

@@ -213,6 +213,13 @@ def test_no_file_named_is_no_file_broken(path: Path) -> None:
             run(asked)
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "a\0b"])
+def test_a_path_that_no_system_opens_is_told(tmp_path: Path, name: str) -> None:
+    """Whoever has set the variable to it hears of it."""
+    with pytest.raises(SourceFailed, match=r"cannot be read: (File name too long|that is no path)"):
+        run(source_of(tmp_path / name).subject())
+
+
 # What somebody is writing.
 
 

@@ -260,7 +260,6 @@ def test_nobody_there_is_told() -> None:
         "http://pipelines.example.com/idtoken/?api-version=2.0",
         "ftp://127.0.0.1/idtoken/",
         "/idtoken/",
-        "",
         "https://[::1/idtoken/",
         "https://user:pw@example.com/idtoken/",
         "https://example.com:port/idtoken/",
@@ -276,6 +275,20 @@ def test_the_bearer_goes_to_no_strange_place(url: str) -> None:
         await place.keeper.keep_session(GithubSession(url, Secret("a-bearer")))
         problem = await place.refusal(SourceFailed)
         assert "ACTIONS_ID_TOKEN_REQUEST_URL" in problem.message
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    "session", [GithubSession("", Secret("x")), GithubSession("u", Secret(""))]
+)
+def test_half_a_job_is_none(session: GithubSession) -> None:
+    """There is nowhere to ask, or nothing to ask with."""
+
+    async def story(place: Place) -> None:
+        await place.keeper.keep_session(session)
+        with pytest.raises(SourceAbsent, match="no job of GitHub Actions"):
+            await place.fetch()
 
     play(story)
 

@@ -44,7 +44,8 @@ class RedirectListener:
         """`port` is the one that the issuer knows, None for any that is free."""
         self._port = port
         self._judge = judge
-        self._visits: set[asyncio.Task[None]] = set()
+        self._visits: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        """Those under way, in the order in which they came."""
 
     @property
     def redirect_uri(self) -> str:
@@ -77,12 +78,15 @@ class RedirectListener:
         await asyncio.gather(*self._visits, return_exceptions=True)
 
     def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._visits) >= MOST_CONNECTIONS:
-            writer.transport.abort()
-            return
         visit = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._visits.add(visit)
-        visit.add_done_callback(self._visits.discard)
+        self._visits[visit] = writer
+        visit.add_done_callback(lambda done: self._visits.pop(done, None))
+        if len(self._visits) > MOST_CONNECTIONS:
+            # Never the newest: a browser brings all it has at once, and others would only have to
+            # stay to keep it out.
+            oldest = next(iter(self._visits))
+            self._visits.pop(oldest).transport.abort()
+            oldest.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEAD_BYTES)
