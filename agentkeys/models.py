@@ -12,7 +12,14 @@ from agentkeys.clock import format_utc
 from agentkeys.errors import ConfigError
 from agentkeys.secret import Secret
 
-__all__ = ["AssumedRole", "Confinement", "RoleArn", "TemporaryCredentials", "WebIdentityToken"]
+__all__ = [
+    "AssumedRole",
+    "Confinement",
+    "RoleArn",
+    "TemporaryCredentials",
+    "TokenUser",
+    "WebIdentityToken",
+]
 
 # AWS names the account; Ceph and MinIO leave it empty, and MinIO has a partition of its own.
 _ROLE_ARN = re.compile(r"arn:[a-z0-9-]+:iam:[a-z0-9-]*:[0-9]*:role/[A-Za-z0-9_+=,.@/-]+")
@@ -80,6 +87,14 @@ class Confinement:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenUser:
+    """Whom a token names: a subject, which is one user's at its issuer alone."""
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class WebIdentityToken:
     """A JWT that names the user to an STS, with its payload read but its signature unchecked.
 
@@ -96,6 +111,10 @@ class WebIdentityToken:
     """By which it is signed, `ES256` for instance."""
     key_id: str | None
     """The `kid` of its header, by which a store finds the issuer's key."""
+
+    @property
+    def user(self) -> TokenUser:
+        return TokenUser(self.issuer, self.subject)
 
 
 @dataclass(frozen=True, slots=True)

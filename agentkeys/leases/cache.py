@@ -10,7 +10,7 @@ from agentkeys.claims import WALLET_CLAIM
 from agentkeys.clock import Clock
 from agentkeys.leases.failures import FailureMemory
 from agentkeys.leases.lease import Freshness, Lease, LeaseKey, assess
-from agentkeys.leases.minting import Minter, check_expected, check_subject
+from agentkeys.leases.minting import Minter, check_expected, check_user
 from agentkeys.leases.shared_mints import LeaseHolder, Report, SharedMints
 from agentkeys.leases.terms import LeaseTerms
 from agentkeys.leases.uses import Uses
@@ -96,7 +96,7 @@ class LeaseCache:
             key, terms, at_least, self._patience if patience is None else patience
         )
         check_expected(terms.profile, lease.subject, lease.claims.get(WALLET_CLAIM))
-        check_subject(terms, lease.subject)
+        check_user(terms, lease.user)
         self._uses.note(key.digest(), lease)
         return lease
 

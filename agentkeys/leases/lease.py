@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from agentkeys.clock import Clock
 from agentkeys.leases.schedule import dying_below
-from agentkeys.models import TemporaryCredentials
+from agentkeys.models import TemporaryCredentials, TokenUser
 
 __all__ = ["Freshness", "Lease", "LeaseKey", "assess"]
 
@@ -78,6 +78,11 @@ class Lease:
     """Of the inline session policy that it was minted with, None without one."""
     run_id: str | None = None
     """Whose own it is; None for one that is shared."""
+
+    @property
+    def user(self) -> TokenUser:
+        """Whom the token named."""
+        return TokenUser(self.claims.get("iss", ""), self.subject)
 
     @property
     def lifetime(self) -> timedelta:

@@ -25,13 +25,13 @@ from agentkeys.leases.lease import Lease
 from agentkeys.leases.schedule import Plan, first_refresh
 from agentkeys.leases.skew import believed_skew
 from agentkeys.leases.terms import LeaseTerms
-from agentkeys.models import AssumedRole, WebIdentityToken
+from agentkeys.models import AssumedRole, TokenUser, WebIdentityToken
 from agentkeys.scopes import policy_hash
 from agentkeys.stores import check_token_form
 from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
 from agentkeys.tokens import TokenSource
 
-__all__ = ["Minter", "check_expected", "check_subject"]
+__all__ = ["Minter", "check_expected", "check_user"]
 
 MINT_LIMIT = timedelta(seconds=20)
 """A mint ends before its waiting clients do, so that they hear why it failed."""
@@ -93,7 +93,7 @@ class Minter:
         retries_left = ATTEMPTS
         while True:
             retries_left -= 1
-            token = token or await self._fetch(profile, source, subject, end)
+            token = token or await self._fetch(terms, source, subject, end)
             asked_at = self._clock.monotonic()
             request = _request(terms, token, self._clock.now())
             try:
@@ -116,8 +116,9 @@ class Minter:
                 return _Minted(asked_at, request, token, role)
 
     async def _fetch(
-        self, profile: Profile, source: TokenSource, subject: str, end: float
+        self, terms: LeaseTerms, source: TokenSource, subject: str, end: float
     ) -> WebIdentityToken:
+        profile = terms.profile
         token = await self._patiently(lambda: source.fetch_token(subject), end)
         store, audience = profile.store.kind, profile.identity.audience
         if audience not in (None, *token.audiences):
@@ -129,6 +130,9 @@ class Minter:
         check_token_form(store, algorithm=token.algorithm, key_id=token.key_id)
         check_confined(token, profile.confine)
         check_expected(profile, token.subject, token.claims.get(WALLET_CLAIM))
+        if terms.run_id:
+            # Nobody shares the mint, so that it can be refused before it is made.
+            check_user(terms, token.user)
         return token
 
     async def _patiently(self, call: Callable[[], Awaitable[T]], end: float) -> T:
@@ -196,13 +200,19 @@ def check_expected(profile: Profile, subject: str, wallet: object) -> None:
         raise _wrong(profile, str(wallet), profile.expect_wallet)
 
 
-def check_subject(terms: LeaseTerms, subject: str) -> None:
+def check_user(terms: LeaseTerms, user: TokenUser) -> None:
     """Raises WrongIdentity unless that is whom the terms are for."""
-    if terms.subject not in (None, subject):
+    if terms.user not in (None, user):
         raise WrongIdentity(
-            f"the program runs as {terms.subject}, but {subject} is logged in by now",
+            f"the program runs as {_named(terms.user, user)}, but {_named(user, terms.user)} is"
+            " logged in by now",
             hint="start the program again",
         )
+
+
+def _named(user: TokenUser, other: TokenUser) -> str:
+    """With the issuer only where that is what tells the two apart."""
+    return f"{user.subject} of {user.issuer}" if user.subject == other.subject else user.subject
 
 
 def _wrong(profile: Profile, found: str, expected: str) -> WrongIdentity:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentkeys.config import Profile
-from agentkeys.models import AssumedRole
+from agentkeys.models import AssumedRole, TokenUser
 from agentkeys.scopes import WHOLE, Scope
 from agentkeys.sts import AssumeRoleRequest, Audiences
 
@@ -32,8 +32,8 @@ class LeaseTerms:
     scope: Scope = WHOLE
     run_id: str | None = None
     """Whose own lease it is to be; None for one that all runs of a profile share."""
-    subject: str | None = None
-    """The token's `sub` that alone will do; None for whoever is logged in.
+    user: TokenUser | None = None
+    """Who alone will do; None for whoever is logged in.
 
     No part of the profile's pins: who may be served differs, what is minted does not.
     """

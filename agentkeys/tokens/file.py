@@ -17,7 +17,7 @@ from agentkeys.quoting import quotable
 from agentkeys.secret_files import Stamp, read_secret_file, stamp_of
 from agentkeys.tokens.found import check_alive, owner_of, parse_found_token
 
-__all__ = ["FileTokenSource"]
+__all__ = ["FileTokenSource", "no_token_file"]
 
 WHAT = "token file"
 MOST_BYTES = 32_768
@@ -120,3 +120,11 @@ class _Seen:
 
 def _where(path: Path) -> str:
     return f"the {WHAT} {quotable(str(path))}"
+
+
+def no_token_file(name: str) -> SourceAbsent:
+    """The error to raise where nobody says where the tokens of the identity `name` are."""
+    return SourceAbsent(
+        f"no token file is known for {name}: AWS_WEB_IDENTITY_TOKEN_FILE is not set",
+        hint="set it where the program is started, or the identity's path",
+    )

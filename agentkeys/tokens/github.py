@@ -25,7 +25,7 @@ from agentkeys.sessions import GithubSession
 from agentkeys.tokens import SessionHolder
 from agentkeys.transport import Answer, Transport, TransportError
 
-__all__ = ["GithubTokenSource"]
+__all__ = ["GithubTokenSource", "no_job"]
 
 _PERMISSION = "add to the job: permissions: id-token: write"
 
@@ -60,9 +60,9 @@ class GithubTokenSource:
         try:
             job = await self._sessions.last_session()
         except LoginRequired:
-            raise _no_job() from None
+            raise no_job() from None
         if not (job.request_url and job.request_token):
-            raise _no_job()
+            raise no_job()
         return job
 
     async def _ask(self, job: GithubSession) -> Answer:
@@ -112,7 +112,8 @@ class GithubTokenSource:
         )
 
 
-def _no_job() -> SourceAbsent:
+def no_job() -> SourceAbsent:
+    """The error to raise where nothing says how a job fetches its tokens."""
     return SourceAbsent("this is no job of GitHub Actions that may have tokens", hint=_PERMISSION)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,8 @@ from agentkeys.sessions import (
     Session,
     parse_broker_session,
 )
+from agentkeys.tokens.file import no_token_file
+from agentkeys.tokens.github import no_job
 from agentkeys.transport import Transport
 from agentkeys_daemon.identities import Identities, LiveIdentity
 from agentkeys_daemon.peers import Peer
@@ -61,9 +63,15 @@ class Logins:
         await self._keep(identity, session, peer)
         return session
 
-    async def take_over(self, identity: Identity, session: Session, peer: Peer) -> None:
-        """Keeps what a client's environment has to fetch tokens with, if that is news."""
-        if not _takes(identity, session):
+    async def take_over(self, identity: Identity, sessions: Iterable[Session], peer: Peer) -> None:
+        """Keeps what a client's environment has to fetch tokens with, if that is news.
+
+        Raises SourceAbsent where it has nothing that the identity needs: what another client has
+        handed over is that one's alone.
+        """
+        session = next((each for each in sessions if _takes(identity, each)), None)
+        if session is None:
+            _check_not_needed(identity)
             return
         keeper = self._identities.keeper(identity)
         with suppress(VaultError):
@@ -142,6 +150,13 @@ def _elsewhere(identity: Identity, url: str) -> LoginFailed:
         f"that session is for {url}, and {identity.name} is now at {identity.url}",
         hint=f"run: agentkeys login {identity.name}",
     )
+
+
+def _check_not_needed(identity: Identity) -> None:
+    if isinstance(identity, GithubIdentity):
+        raise no_job()
+    if isinstance(identity, FileIdentity) and identity.path is None:
+        raise no_token_file(identity.name)
 
 
 def _takes(identity: Identity, session: Session) -> bool:

@@ -9,6 +9,7 @@ from agentkeys.clock import Clock
 from agentkeys.config import Profile
 from agentkeys.documents import DEFAULT_REGION
 from agentkeys.leases import Lease, LeaseCache, LeaseTerms
+from agentkeys.models import TokenUser
 from agentkeys.scopes import Scope, profile_scope
 from agentkeys.sts import StsClient
 from agentkeys.transport import Transport
@@ -31,7 +32,7 @@ class ProfileLeases:
         *,
         scope: Scope | None = None,
         run_id: str | None = None,
-        subject: str | None = None,
+        user: TokenUser | None = None,
     ) -> LeaseTerms:
         """What a lease of `profile` is asked for, in its own scope unless another one is given."""
         endpoint = self._endpoint(profile)
@@ -42,7 +43,7 @@ class ProfileLeases:
             endpoint=endpoint,
         )
         found = profile_scope(profile) if scope is None else scope
-        return LeaseTerms(profile, endpoint, client, found, run_id, subject)
+        return LeaseTerms(profile, endpoint, client, found, run_id, user)
 
     async def lease(
         self,

@@ -17,7 +17,7 @@ from agentkeys.config import (
     OidcIdentity,
     SandboxIdentity,
 )
-from agentkeys.errors import AgentkeysError, SourceAbsent
+from agentkeys.errors import AgentkeysError
 from agentkeys.keeper import Keeper
 from agentkeys.login import await_login, start_email_login, take_managed_wallet
 from agentkeys.oidc import Issuers, OidcClient
@@ -33,7 +33,7 @@ from agentkeys.tokens import TokenSource
 from agentkeys.tokens.broker import BrokerTokenSource
 from agentkeys.tokens.client_credentials import ClientCredentialsTokenSource
 from agentkeys.tokens.command import CommandTokenSource
-from agentkeys.tokens.file import FileTokenSource
+from agentkeys.tokens.file import FileTokenSource, no_token_file
 from agentkeys.tokens.github import GithubTokenSource
 from agentkeys.tokens.oidc import OidcTokenSource, Refreshes
 from agentkeys.tokens.sandbox import SandboxTokenSource
@@ -137,8 +137,5 @@ def _token_file(identity: FileIdentity, keeper: Keeper) -> Path:
         return identity.path
     handed = keeper.of(TokenFileSession).held_session
     if handed is None:
-        raise SourceAbsent(
-            f"no token file is known for {identity.name}: AWS_WEB_IDENTITY_TOKEN_FILE is not set",
-            hint="set it where the program is started, or the identity's path",
-        )
+        raise no_token_file(identity.name)
     return handed.path

@@ -94,7 +94,7 @@ def test_who_only_looks_changes_nothing(place: Place, folder: Path) -> None:
     first = key(run(place, SHIM, env={"AWS_WEB_IDENTITY_TOKEN_FILE": str(alice)}))
     for words in (["status"], ["status", "other"], ["status", "-p", "data"], ["prompt"]):
         place.home.succeed("agentkeys", *words, env={"AWS_WEB_IDENTITY_TOKEN_FILE": str(bob)})
-    assert run(place, SHIM, env={}).key == first
+    assert run(place, SHIM, env={"AWS_WEB_IDENTITY_TOKEN_FILE": str(alice)}).key == first
 
 
 def test_a_program_s_token_file_reaches_no_child(place: Place, folder: Path) -> None:
@@ -183,7 +183,7 @@ def test_nothing_inside_a_run_says_who_it_is(place: Place, folder: Path) -> None
     done = run(place, "agentkeys", "exec", *options, "--", *program, env=mine)
     assert done.key in (first, None)
     assert key(run(place, SHIM, env=mine)) == first
-    assert run(place, SHIM, env={}).key == first
+    assert run(place, SHIM, env={}).key is None
 
 
 def test_whoami_names_whom_the_token_names(place: Place, folder: Path) -> None:
@@ -247,3 +247,45 @@ def test_a_login_elsewhere_is_told_of_nobody(place: Place) -> None:
     [found] = [each for each in status["identities"] if each["name"] == "me"]
     assert (found["session"], found["subject"], found["wallet"]) == ("none", None, None)
     assert status["profiles"][0]["subject"] is None
+
+
+def test_what_another_client_handed_over_is_its_own(place: Place, github: FakeGithub) -> None:
+    """A job that may have no tokens gets nothing that was made with another job's."""
+    use(place, source="github")
+    place.tables["profiles"]["data"]["confine"] = "role"
+    place.configure()
+    assert run(place, SHIM, env=job(github, EXAMPLE)).served
+    for door in (SHIM, EXEC):
+        outcome = place.through(door)
+        assert not outcome.holds_credentials
+        assert "this is no job of GitHub Actions" in outcome.text
+
+
+def test_a_run_is_pinned_to_the_issuer_too(place: Place, folder: Path) -> None:
+    """A subject is one user's at its issuer alone; another issuer may have one of the same name."""
+    use(place, source="file")
+    one, two = folder / "one", folder / "two"
+    for path, issuer in ((one, "https://one.example.com"), (two, "https://two.example.com")):
+        path.touch(mode=0o600)
+        path.write_text(web_identity_jwt(ALICE, at=datetime.now(UTC), issuer=issuer))
+    switching = (
+        "import os, subprocess, sys, urllib.error, urllib.request\n"
+        "asked = urllib.request.Request(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'],"
+        " headers={'Authorization': os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']})\n"
+        "direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))\n"
+        "print(direct.open(asked).read().decode(), flush=True)\n"
+        "sys.stdin.readline()\n"
+        "try:\n    print(direct.open(asked).read().decode())\n"
+        "except urllib.error.HTTPError as problem:\n    print(problem.read().decode())\n"
+    )
+    mine, theirs = ({"AWS_WEB_IDENTITY_TOKEN_FILE": str(path)} for path in (one, two))
+    options = ["--refresh", "--", sys.executable, "-I", "-c", switching]
+    with place.home.start("agentkeys", "exec", *options, env=mine) as program:
+        assert program.stdout
+        first = Outcome(True, program.stdout.readline())
+        assert first.key
+        other = key(run(place, SHIM, env=theirs))
+        told, _ = program.communicate("go on\n", timeout=60)
+    assert other != first.key
+    assert "wrong_identity" in told
+    assert not Outcome(True, told).holds_credentials

@@ -62,7 +62,7 @@ class Place:
 
     async def request(self, session: GithubSession) -> str:
         """Whom a request of that job is for, as its lease key has it."""
-        await self.logins.take_over(JOB, session, US)
+        await self.logins.take_over(JOB, [session], US)
         return await self.identities.of(JOB).source.subject()
 
 
@@ -111,7 +111,7 @@ def test_an_identity_of_another_source_takes_nothing() -> None:
     """Its keyring is not even asked."""
 
     async def story(place: Place) -> None:
-        await place.logins.take_over(PERSON, job(1), US)
+        await place.logins.take_over(PERSON, [job(1)], US)
         assert place.identities.keeper(PERSON).held_session is None
         assert (place.vault.loads, place.pages.events) == (0, [])
 

@@ -11,15 +11,16 @@ import pytest
 from agentkeys.access_rules import parse_access_rule
 from agentkeys.errors import StsRefused, StsUnreachable, WrongIdentity
 from agentkeys.leases import Lease, LeaseTerms
+from agentkeys.models import TokenUser
 from agentkeys.scopes import WHOLE, Scope
 from tests.support.lease_place import Place, play
 from tests.support.profiles import PROFILE, STS_ENDPOINT, a_profile
-from tests.support.tokens import ALICE, BOB
+from tests.support.tokens import ALICE, BOB, ISSUER
 
 READING = Scope(rules=(parse_access_rule("s3://lab/a/:ro"),))
 WRITING = Scope(rules=(parse_access_rule("s3://lab/a/:rw"),))
 RUN, OTHER = "abcdefghij234567", "zyxwvutsrq765432"
-SUBJECT = f"agentkeys:agent:{ALICE.wallet}"
+USER = TokenUser(ISSUER, f"agentkeys:agent:{ALICE.wallet}")
 NO_TIME = timedelta(0)
 
 
@@ -171,7 +172,7 @@ def test_a_lease_of_somebody_else_is_no_lease() -> None:
 
     async def story(place: Place) -> None:
         shared = await place.cache.lease(terms(place))
-        own = LeaseTerms(PROFILE, STS_ENDPOINT, place.sts, subject=shared.subject)
+        own = LeaseTerms(PROFILE, STS_ENDPOINT, place.sts, user=shared.user)
         assert await place.cache.lease(own) is shared
         await place.log_in(BOB)
         with pytest.raises(WrongIdentity, match="the program runs as"):
@@ -366,9 +367,9 @@ def test_a_run_s_pin_refuses_its_own_lease_to_somebody_else() -> None:
     play(story)
 
 
-def only_for(terms: LeaseTerms, subject: str) -> LeaseTerms:
+def only_for(terms: LeaseTerms, user: TokenUser) -> LeaseTerms:
     """What a program inside a run asks for."""
-    return replace(terms, subject=subject)
+    return replace(terms, user=user)
 
 
 def test_a_mint_is_shared_by_those_inside_and_outside() -> None:
@@ -376,8 +377,8 @@ def test_a_mint_is_shared_by_those_inside_and_outside() -> None:
 
     async def story(place: Place) -> None:
         for several in (
-            [terms(place), only_for(terms(place), SUBJECT)],
-            [only_for(terms(place), SUBJECT), terms(place)],
+            [terms(place), only_for(terms(place), USER)],
+            [only_for(terms(place), USER), terms(place)],
         ):
             calls = place.sts.calls
             place.sts.open.clear()
@@ -397,7 +398,7 @@ def test_what_failed_inside_is_not_tried_outside(inside_first: bool) -> None:
     """Nor the other way round."""
 
     async def story(place: Place) -> None:
-        several = [terms(place), only_for(terms(place), SUBJECT)]
+        several = [terms(place), only_for(terms(place), USER)]
         place.sts.problems.append(StsRefused("no such role", hint="ask somebody"))
         for each in several[::-1] if inside_first else several:
             with pytest.raises(StsRefused, match="no such role"):
@@ -413,7 +414,7 @@ def test_who_is_meant_for_one_alone_spoils_nothing_for_others() -> None:
     async def story(place: Place) -> None:
         await place.log_in(BOB)
         with pytest.raises(WrongIdentity, match="the program runs as"):
-            await place.cache.lease(only_for(terms(place), SUBJECT))
+            await place.cache.lease(only_for(terms(place), USER))
         assert (await place.cache.lease(terms(place))).subject.endswith(BOB.wallet)
         assert place.sts.calls == 1
 

@@ -17,12 +17,13 @@ from agentkeys.scopes import WHOLE, Scope
 from agentkeys_daemon.runs.documents import parse_run, run_document
 from agentkeys_daemon.runs.run import Run
 from tests.support.rule_strategies import access_rules
-from tests.support.tokens import ALICE
+from tests.support.tokens import ALICE, ISSUER
 
 RUN = Run(
     id="abcdefghij234567",
     profile="data",
     identity="me",
+    issuer=ISSUER,
     subject=ALICE.subject,
     process=ProcessId(4711, "123456"),
     program="rclone",

@@ -134,14 +134,10 @@ class Handlers:
 
     async def _take_over(self, request: HttpRequest, route: tuple[str, ...], name: str) -> None:
         """What the client's environment has to fetch tokens with."""
-        for session in handed_over(request.headers):
-            is_profile = route[1] == "profiles"
-            identity = (
-                self._profiles.profile(name).identity
-                if is_profile
-                else self._identities.identity(name)
-            )
-            await self._app.logins.take_over(identity, session, request.peer)
+        is_profile = route[1] == "profiles"
+        found = self._profiles.profile(name).identity if is_profile else None
+        identity = found or self._identities.identity(name)
+        await self._app.logins.take_over(identity, handed_over(request.headers), request.peer)
 
 
 def _route(request: HttpRequest) -> tuple[tuple[str, ...], str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agentkeys.access_rules import AccessRule
+from agentkeys.models import TokenUser
 from agentkeys.processes import ProcessId
 from agentkeys.scopes import Scope
 
@@ -23,6 +24,8 @@ class Run:
     profile: str
     identity: str
     """The name of whose profile it was when it began."""
+    issuer: str
+    """Who says so: what a subject is called is one user's at its issuer alone."""
     subject: str
     """Whose credentials it began with, and nobody else's it ever gets."""
     process: ProcessId
@@ -47,6 +50,11 @@ class Run:
     """Of its token for the endpoint, None for a run that has none, or none any more."""
     is_forgotten: bool = False
     """Whether somebody has taken its credentials away although it goes on."""
+
+    @property
+    def user(self) -> TokenUser:
+        """Whose run it is."""
+        return TokenUser(self.issuer, self.subject)
 
     @property
     def has_own_lease(self) -> bool:

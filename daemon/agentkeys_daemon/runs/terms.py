@@ -8,6 +8,7 @@ from dataclasses import replace
 from agentkeys.config import Config, Profile
 from agentkeys.errors import ConfigError, WrongIdentity
 from agentkeys.leases import LeaseTerms
+from agentkeys.models import TokenUser
 from agentkeys.scopes import Scope, narrow, profile_scope, tighten
 from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.runs.asked import AskedRun
@@ -35,7 +36,7 @@ class RunTerms:
         if profile is None:
             profile = self.profile(run)
         scope = tighten(run.scope, profile_scope(profile))
-        return self._terms(profile, scope, run.lease_run, run.subject)
+        return self._terms(profile, scope, run.lease_run, run.user)
 
     def begin(
         self, profile: Profile, asked: AskedRun, run_id: str, *, inside: Run | None
@@ -55,8 +56,8 @@ class RunTerms:
             )
         is_own = asked.has_token or is_narrowed or profile.own_lease
         lease_run = run_id if is_own else inside.lease_run if inside else None
-        subject = inside.subject if inside else None
-        return self._terms(profile, scope, lease_run, subject), asked
+        user = inside.user if inside else None
+        return self._terms(profile, scope, lease_run, user), asked
 
     def profile(self, run: Run) -> Profile:
         """As configured now or, while nobody can read the configuration, as it was known last."""
@@ -75,19 +76,19 @@ class RunTerms:
         self._known[run.id] = profile
 
     def _terms(
-        self, profile: Profile, scope: Scope, lease_run: str | None, subject: str | None
+        self, profile: Profile, scope: Scope, lease_run: str | None, user: TokenUser | None
     ) -> LeaseTerms:
-        """For `subject` alone, unless a new run begins with whoever is logged in."""
-        if subject and profile.expect_subject not in (None, subject):
+        """For `user` alone, unless a new run begins with whoever is logged in."""
+        if user and profile.expect_subject not in (None, user.subject):
             raise WrongIdentity(
                 f"the profile {profile.name} is for {profile.expect_subject} by now, but the"
-                f" program runs as {subject}",
+                f" program runs as {user.subject}",
                 hint="start the program again",
             )
-        if subject and lease_run:
-            # Nobody shares the mint, so that it can be refused before it is made.
-            profile = replace(profile, expect_subject=subject)
-        return self._leases.terms(profile, scope=scope, run_id=lease_run, subject=subject)
+        if user and lease_run:
+            # What this run is refused is no reason to refuse it to another user's.
+            profile = replace(profile, expect_subject=user.subject)
+        return self._leases.terms(profile, scope=scope, run_id=lease_run, user=user)
 
     def release(self, run: Run) -> None:
         """It has ended."""
