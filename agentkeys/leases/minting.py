@@ -28,7 +28,9 @@ from agentkeys.leases.terms import LeaseTerms
 from agentkeys.models import AssumedRole, TokenUser, WebIdentityToken
 from agentkeys.scopes import policy_hash
 from agentkeys.stores import check_token_form
-from agentkeys.sts import AssumeRoleRequest, Audiences, role_session_name
+from agentkeys.sts import role_session_name
+from agentkeys.sts.refusals import Audiences
+from agentkeys.sts.request import AssumeRoleRequest
 from agentkeys.tokens import TokenSource
 
 __all__ = ["Minter", "check_expected", "check_user"]

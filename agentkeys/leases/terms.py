@@ -8,7 +8,8 @@ from typing import Protocol
 from agentkeys.config import Profile
 from agentkeys.models import AssumedRole, TokenUser
 from agentkeys.scopes import WHOLE, Scope
-from agentkeys.sts import AssumeRoleRequest, Audiences
+from agentkeys.sts.refusals import Audiences
+from agentkeys.sts.request import AssumeRoleRequest
 
 __all__ = ["Exchange", "LeaseTerms"]
 

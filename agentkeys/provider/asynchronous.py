@@ -8,8 +8,8 @@ from typing import Self
 
 from agentkeys.clock import Clock, SystemClock
 from agentkeys.config import Config, Profile
-from agentkeys.provider.counter import MAX_SUBJECTS, Counter
-from agentkeys.provider.desk import closed
+from agentkeys.provider.presented_mints import closed
+from agentkeys.provider.warm_answers import MAX_SUBJECTS, WarmAnswers
 from agentkeys.secret import Secret
 from agentkeys.served import ServedCredentials
 
@@ -28,13 +28,13 @@ class AsyncCredentialProvider:
         clock: Clock | None = None,
     ) -> None:
         """Needs no running loop; the arguments are those of `CredentialProvider`."""
-        self._counter = Counter(
+        self._answers = WarmAnswers(
             config=config,
             environ=environ,
             max_subjects=max_subjects,
             clock=clock or SystemClock(),
         )
-        self._desk = self._counter.open_desk()
+        self._mints = self._answers.begin_mints()
         self._is_closed = False
 
     async def credentials_for(
@@ -46,18 +46,18 @@ class AsyncCredentialProvider:
         """
         if self._is_closed:
             raise closed()
-        found = self._counter.serve(web_identity_token, profile)
-        return found if isinstance(found, ServedCredentials) else await self._desk.serve(found)
+        found = self._answers.answer(web_identity_token, profile)
+        return found if isinstance(found, ServedCredentials) else await self._mints.serve(found)
 
     def invalidate(self, key: str) -> bool:
         """As `CredentialProvider.invalidate`: at once, without `await`."""
-        return self._counter.holdings.drop(key)
+        return self._answers.held.drop(key)
 
     async def aclose(self) -> None:
         """Drops what is held and closes all connections; whoever waits gets a RuntimeError."""
         self._is_closed = True
-        await self._desk.aclose()
-        self._counter.holdings.clear()
+        await self._mints.aclose()
+        self._answers.held.clear()
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,4 +71,4 @@ class AsyncCredentialProvider:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<AsyncCredentialProvider: {self._counter!r}>"
+        return f"<AsyncCredentialProvider: {self._answers!r}>"

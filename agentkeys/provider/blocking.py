@@ -10,9 +10,9 @@ from typing import Self
 
 from agentkeys.clock import Clock, SystemClock
 from agentkeys.config import Config, Profile
-from agentkeys.provider.counter import MAX_SUBJECTS, Counter
-from agentkeys.provider.desk import closed
 from agentkeys.provider.loop_thread import LoopThread
+from agentkeys.provider.presented_mints import closed
+from agentkeys.provider.warm_answers import MAX_SUBJECTS, WarmAnswers
 from agentkeys.secret import Secret
 from agentkeys.served import ServedCredentials
 
@@ -38,7 +38,7 @@ class CredentialProvider:
         `environ` takes the place of the process's environment in finding the usual one. Of more
         than `max_subjects` tokens the least recently used one's credentials go.
         """
-        self._counter = Counter(
+        self._answers = WarmAnswers(
             config=config,
             environ=environ,
             max_subjects=max_subjects,
@@ -62,10 +62,10 @@ class CredentialProvider:
         """
         if self._is_closed:
             raise closed()
-        found = self._counter.serve(web_identity_token, profile)
+        found = self._answers.answer(web_identity_token, profile)
         if isinstance(found, ServedCredentials):
             return found
-        return self._thread.call(self._desk.serve(found))
+        return self._thread.call(self._mints.serve(found))
 
     def invalidate(self, key: str) -> bool:
         """Drops the credentials with the access key id `key`, since a store has rejected them.
@@ -73,13 +73,13 @@ class CredentialProvider:
         Whose they are gets others at the next call. Returns whether they were held: of many
         callers that were rejected with the same ones, one hears True.
         """
-        return self._counter.holdings.drop(key)
+        return self._answers.held.drop(key)
 
     def close(self) -> None:
         """Drops what is held and ends the thread; whoever waits gets a RuntimeError."""
         self._is_closed = True
-        self._thread.close(self._desk.aclose())
-        self._counter.holdings.clear()
+        self._thread.close(self._mints.aclose())
+        self._answers.held.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -93,17 +93,17 @@ class CredentialProvider:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<CredentialProvider: {self._counter!r}>"
+        return f"<CredentialProvider: {self._answers!r}>"
 
     def _begin(self) -> None:
-        self._desk = self._counter.open_desk()
+        self._mints = self._answers.begin_mints()
         self._thread = LoopThread()
 
     def begin_in_child(self) -> None:  # pragma: no cover - its test forks a process of its own
         """For the child of a fork: whatever thread held a lock, or ran the loop, is not there."""
         # Left as it is: the parent's loop and connections would be closed with it.
-        _abandoned.append((self._thread, self._desk))
-        self._counter.start_over()
+        _abandoned.append((self._thread, self._mints))
+        self._answers.start_over()
         self._begin()
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from agentkeys.provider.desk import closed
+from agentkeys.provider.presented_mints import closed
 
 __all__ = ["LoopThread"]
 

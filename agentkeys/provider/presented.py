@@ -15,7 +15,8 @@ from agentkeys.leases.minting import plain_claims
 from agentkeys.models import AssumedRole, WebIdentityToken
 from agentkeys.prefix import render_prefix
 from agentkeys.secret import Secret
-from agentkeys.sts import AssumeRoleRequest, Audiences
+from agentkeys.sts.refusals import Audiences
+from agentkeys.sts.request import AssumeRoleRequest
 
 __all__ = ["PresentedToken"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Profile
 from agentkeys.documents import DEFAULT_REGION
-from agentkeys.errors import UnknownProfile
+from agentkeys.errors import ConfigError, UnknownProfile
 from agentkeys.paths import Paths
 
 __all__ = ["Setting", "Settings"]
@@ -34,7 +34,8 @@ class Setting:
 
     @classmethod
     def of(cls, profile: Profile) -> Setting:
-        """Raises ConfigError where nobody knows its STS."""
+        """Raises ConfigError where nobody knows its STS, or who its user is."""
+        _check_pinned(profile)
         endpoint = profile.store.sts_url(profile.region or DEFAULT_REGION)
         # A repr of plain values: equal ones have the same, and no field can be forgotten here.
         terms = f"{endpoint}\n{profile!r}"
@@ -43,6 +44,16 @@ class Setting:
     def key(self, token: str) -> bytes:
         """SHA-256 of the whole token and the profile, and of nothing that the token says."""
         return hashlib.sha256(self.digest + token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _check_pinned(profile: Profile) -> None:
+    # Whoever the role trusts would get the same rights, one user's token as good as another's.
+    pins = (profile.expect_subject, profile.expect_wallet)
+    if profile.confine.kind == "role" and pins == (None, None):
+        raise ConfigError(
+            f'the profile {profile.name} has confine = "role" and does not say whose it is',
+            hint="set expect_subject: nothing in a token would tell its users apart",
+        )
 
 
 class Settings:

@@ -8,7 +8,7 @@ from typing import Protocol
 from agentkeys.clock import Clock
 from agentkeys.leases import Exchange
 from agentkeys.provider.settings import Setting
-from agentkeys.sts import StsClient
+from agentkeys.sts.client import StsClient
 from agentkeys.transport import Transport
 
 __all__ = ["StsStores", "TransportStores"]

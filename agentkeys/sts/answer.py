@@ -25,7 +25,10 @@ from agentkeys.sts.request import AssumeRoleRequest
 
 __all__ = ["parse_answer"]
 
-_ELSEWHERE = "see whether sts_endpoint is the store's STS; a proxy or a web page may answer there"
+_ELSEWHERE = (
+    "see whether the STS endpoint (sts_endpoint) is the store's; a proxy or a web page may answer"
+    " there"
+)
 
 # What reaches a signature, an environment or a file must not hold a space or a line break. AWS
 # promises no limit for session tokens; this one is ten times the longest seen.
@@ -159,7 +162,8 @@ def _no_answer(status: int, headers: Mapping[str, str], now: datetime, problem: 
     if 300 <= status < 400:
         return StsAnswerInvalid(
             f"STS answered with a redirect (status {status})",
-            hint="redirects are not followed: set sts_endpoint to where it leads",
+            hint="redirects are not followed: set the STS endpoint (sts_endpoint) to where this one"
+            " leads",
         )
     return StsAnswerInvalid(
         f"STS answered with status {status} and a document {problem}", hint=_ELSEWHERE

@@ -82,8 +82,9 @@ _HINTS = {
     " issuer",
     Case.DURATION: "set duration to {range}, and to no more than the role's own maximum",
     Case.POLICY: "correct or shorten the session policy; it is never widened to get an answer",
-    Case.REGION_OFF: "set region to one that is enabled, or have this one enabled for the account",
-    Case.BAD_REQUEST: "check role_arn and the other settings of the profile",
+    Case.REGION_OFF: "use the STS of an enabled region (set region), or have this one enabled for"
+    " the account",
+    Case.BAD_REQUEST: "check role_arn, duration and the other settings",
     Case.UNKNOWN: "look the code up in the documentation of {store}",
 }
 

@@ -70,13 +70,11 @@ class AssumeRoleRequest:
 def check_request(request: AssumeRoleRequest, store: StoreKind) -> None:
     """Raises ConfigError for what this kind of store would refuse or, worse, ignore."""
     if store.needs_role_arn and request.role_arn is None:
-        raise ConfigError(
-            f"{store.title} needs a role ARN", hint="set role_arn in the profile to the role's ARN"
-        )
+        raise ConfigError(f"{store.title} needs a role ARN", hint="set role_arn to the role's ARN")
     if request.policy is not None and not store.takes_policy:
         raise ConfigError(
             f"{store.title} knows no session policies and would not narrow the session",
-            hint="take allow and policy out of the profile, and the rules off the command",
+            hint="leave out policy, and with it a profile's allow and a command's rules",
         )
     if request.policy_arns and not store.takes_policy_arns:
         raise ConfigError(

@@ -11,7 +11,7 @@ from agentkeys.documents import DEFAULT_REGION
 from agentkeys.leases import Lease, LeaseCache, LeaseTerms
 from agentkeys.models import TokenUser
 from agentkeys.scopes import Scope, profile_scope
-from agentkeys.sts import StsClient
+from agentkeys.sts.client import StsClient
 from agentkeys.transport import Transport
 from agentkeys_daemon.identities import Identities
 

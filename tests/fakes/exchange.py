@@ -10,7 +10,8 @@ from agentkeys.clock import Clock
 from agentkeys.errors import StsError
 from agentkeys.models import AssumedRole, TemporaryCredentials
 from agentkeys.secret import Secret
-from agentkeys.sts import AssumeRoleRequest, Audiences
+from agentkeys.sts.refusals import Audiences
+from agentkeys.sts.request import AssumeRoleRequest
 
 __all__ = ["FakeExchange"]
 

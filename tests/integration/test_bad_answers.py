@@ -217,8 +217,8 @@ TOKENS = {
     "with a wildcard for a wallet": ("agentkeys_user_wallet is malformed", "the broker is too old"),
     "with a path for a wallet": ("agentkeys_user_wallet is malformed", "the broker is too old"),
     "with a line's end after the wallet": (
-        "agentkeys_user_wallet is malformed",
-        "the broker is too old",
+        "'sub' claim with characters that do not print",
+        "ask whoever runs the issuer",
     ),
     "with another's omni": ("belongs to another identity than the session", "log in again"),
     "with the shared omni": ("the omni that every user without a wallet shares", "with a wallet"),
@@ -315,7 +315,7 @@ def _same(body: bytes) -> Callable[[Place], bytes]:
     return lambda _place: body
 
 
-_ELSEWHERE = "see whether sts_endpoint is the store's STS"
+_ELSEWHERE = "see whether the STS endpoint (sts_endpoint) is the store's"
 
 ANSWERS: dict[str, tuple[Callable[[Place], bytes], str, str]] = {
     "a web page": (_same(PAGE), "status 200 and a document ", _ELSEWHERE),
@@ -439,7 +439,7 @@ def test_a_store_that_sends_elsewhere(place: Place, status: int) -> None:
             place,
             1,
             f"STS answered with a redirect (status {status})",
-            "redirects are not followed: set sts_endpoint to where it leads",
+            "redirects are not followed: set the STS endpoint (sts_endpoint) to where this one",
         )
         assert elsewhere.requests == []
 

@@ -1,4 +1,4 @@
-"""A desk at work: the real one with its real holdings, and a store in memory."""
+"""Mints at work: the real ones with what is really held, and a store in memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from agentkeys.config import Config, Profile
 from agentkeys.leases import Exchange, Minter
-from agentkeys.provider.desk import Desk, Order
-from agentkeys.provider.holdings import Holdings
+from agentkeys.provider.held import HeldCredentials
+from agentkeys.provider.presented_mints import CredentialRequest, PresentedMints
 from agentkeys.provider.settings import Setting
 from agentkeys.secret import Secret
 from agentkeys.served import ServedCredentials
@@ -19,7 +19,7 @@ from tests.support.moved_clock import MovedClock
 from tests.support.profiles import PROFILE
 from tests.support.tokens import ALICE, User, web_identity_jwt
 
-__all__ = ["ProviderPlace", "config_of", "order"]
+__all__ = ["ProviderPlace", "a_request", "config_of"]
 
 
 def config_of(**profiles: Profile) -> Config:
@@ -27,9 +27,9 @@ def config_of(**profiles: Profile) -> Config:
     return Config("a test", None, None, MappingProxyType({}), MappingProxyType(profiles))
 
 
-def order(token: str, profile: Profile = PROFILE) -> Order:
+def a_request(token: str, profile: Profile = PROFILE) -> CredentialRequest:
     setting = Setting.of(profile)
-    return Order(setting, Secret(token), setting.key(token))
+    return CredentialRequest(setting, Secret(token), setting.key(token))
 
 
 class _OneStore:
@@ -50,14 +50,14 @@ class _OneStore:
 
 
 class ProviderPlace:
-    """The desk, and a hand on everything around it; pauses between attempts take no time."""
+    """The mints, and a hand on everything around it; pauses between attempts take no time."""
 
     def __init__(self, *, limit: int = 100, patience: timedelta = timedelta(seconds=10)) -> None:
         self.clock = MovedClock()
         self.sts = FakeExchange(clock=self.clock)
-        self.holdings = Holdings(limit=limit, clock=self.clock)
-        self.desk = Desk(
-            holdings=self.holdings,
+        self.held = HeldCredentials(limit=limit, clock=self.clock)
+        self.mints = PresentedMints(
+            held=self.held,
             stores=_OneStore(self.sts, self.clock),
             minter=Minter(clock=self.clock, sleep=self._no_pause, jitter=lambda: 0.5),
             clock=self.clock,
@@ -69,7 +69,7 @@ class ProviderPlace:
         return web_identity_jwt(user, at=self.clock.now(), lifetime=lifetime)
 
     async def ask(self, token: str, profile: Profile = PROFILE) -> ServedCredentials:
-        return await self.desk.serve(order(token, profile))
+        return await self.mints.serve(a_request(token, profile))
 
     def asking(self, token: str, profile: Profile = PROFILE) -> asyncio.Task[Any]:
         return asyncio.get_running_loop().create_task(self.ask(token, profile))

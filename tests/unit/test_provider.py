@@ -18,6 +18,7 @@ import pytest
 
 from agentkeys.config import Config, Profile
 from agentkeys.errors import ConfigError, StsTokenRefused, TokenInvalid, UnknownProfile
+from agentkeys.models import Confinement
 from agentkeys.provider import AsyncCredentialProvider, CredentialProvider
 from agentkeys.secret import Secret
 from agentkeys.served import ServedCredentials
@@ -114,6 +115,34 @@ def test_a_user_without_a_setting_is_a_configuration_error(ask: Ask, name: Any) 
     with pytest.raises(UnknownProfile) as problem:
         ask(web_identity_token=a_token(), profile=name)
     assert problem.value.hint
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_role_that_confines_nobody_has_to_name_its_user(sts: FakeSts, by_name: bool) -> None:
+    """Else all whom the role trusts would be one; nothing of such a token reaches the store."""
+    token = a_token()
+    subject = f"agentkeys:agent:{ALICE.subject}"
+    shared = replace(
+        PROFILE, store=replace(STORE, sts_endpoint=sts.url), confine=Confinement("role")
+    )
+    profiles = {
+        "shared": shared,
+        "hers": replace(shared, expect_subject=subject),
+        "her_wallet_s": replace(shared, expect_wallet=ALICE.wallet),
+    }
+    with CredentialProvider(config=config_of(**profiles)) as provider:
+
+        def ask(name: str) -> ServedCredentials:
+            profile = name if by_name else profiles[name]
+            return provider.credentials_for(web_identity_token=token, profile=profile)
+
+        for _ in range(2):
+            with pytest.raises(ConfigError, match='confine = "role"') as refusal:
+                ask("shared")
+            assert "set expect_subject" in refusal.value.hint
+            assert "\n" not in refusal.value.message + refusal.value.hint
+        assert sts.requests == []
+        assert ask("hers").wallet == ask("her_wallet_s").wallet == ALICE.wallet
 
 
 @pytest.mark.parametrize("token", ["", None, Secret(""), "x" * 30_000, "\ud800", "a.b.c"])

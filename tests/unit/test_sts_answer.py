@@ -14,7 +14,8 @@ from agentkeys.errors import AgentkeysError, StsAnswerInvalid, StsBusy
 from agentkeys.models import AssumedRole, RoleArn
 from agentkeys.secret import Secret
 from agentkeys.stores import AWS, CEPH, STORE_KINDS, StoreKind
-from agentkeys.sts import AssumeRoleRequest, parse_answer
+from agentkeys.sts.answer import parse_answer
+from agentkeys.sts.request import AssumeRoleRequest
 from tests.fakes.sts import NAMESPACE, success_body
 from tests.support.moved_clock import SAMPLE_NOW
 from tests.support.sts_samples import sts_sample

@@ -14,7 +14,9 @@ from agentkeys.errors import ConfigError, StsBusy, StsRefused, StsUnreachable
 from agentkeys.models import AssumedRole, RoleArn
 from agentkeys.secret import Secret
 from agentkeys.stores import CEPH, SEAWEEDFS, STORE_KINDS, StoreKind
-from agentkeys.sts import AssumeRoleRequest, Audiences, StsClient
+from agentkeys.sts.client import StsClient
+from agentkeys.sts.refusals import Audiences
+from agentkeys.sts.request import AssumeRoleRequest
 from agentkeys.transport import Transport
 from tests.fakes.sts import FakeSts
 from tests.support.moved_clock import MovedClock

@@ -16,14 +16,13 @@ from agentkeys.models import RoleArn
 from agentkeys.secret import Secret
 from agentkeys.stores import SEAWEEDFS
 from agentkeys.sts import (
-    AssumeRoleRequest,
     StsError,
-    form,
     parse_response,
     request_body,
     request_pairs,
     role_session_name,
 )
+from agentkeys.sts.request import AssumeRoleRequest, form
 from tests.fakes.sts import refusal_body, success_body
 from tests.support.moved_clock import SAMPLE_NOW
 from tests.support.sts_samples import sts_sample
@@ -44,18 +43,26 @@ def test_importing_it_imports_nothing_but_python_s_own() -> None:
         import sys
         import agentkeys.sts
         print(set(sys.modules) & set({f"{HEAVY} asyncio agentkeys.transport".split()!r}))
-        print(agentkeys.sts.StsClient.__name__)
     """
     printed = subprocess.run(
         [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
     )
-    assert printed.stdout == "set()\nStsClient\n"
+    assert printed.stdout == "set()\n"
 
 
-def test_what_it_does_not_offer_is_not_there() -> None:
-    """As with any module."""
-    with pytest.raises(AttributeError, match="has no attribute 'Client'"):
-        agentkeys.sts.Client  # noqa: B018
+def test_it_offers_what_goes_around_a_call_and_what_comes_of_it() -> None:
+    """Whatever else the daemon needs is its own, and may change."""
+    assert set(agentkeys.sts.__all__) == {
+        "CONTENT_TYPE",
+        "StsError",
+        "TemporaryCredentials",
+        "parse_response",
+        "request_body",
+        "request_pairs",
+        "role_session_name",
+    }
+    assert all(hasattr(agentkeys.sts, name) for name in agentkeys.sts.__all__)
+    assert not hasattr(agentkeys.sts, "AssumeRoleRequest")
 
 
 # the request

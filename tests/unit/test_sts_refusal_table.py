@@ -10,8 +10,9 @@ from agentkeys.errors import StsBusy, StsError, StsRefused, StsTokenRefused
 from agentkeys.models import RoleArn
 from agentkeys.secret import Secret
 from agentkeys.stores import AWS, CEPH, MINIO, SEAWEEDFS, STORE_KINDS, Case, StoreKind
-from agentkeys.sts import AssumeRoleRequest, parse_answer
+from agentkeys.sts.answer import parse_answer
 from agentkeys.sts.cases import case_of
+from agentkeys.sts.request import AssumeRoleRequest
 from tests.fakes.sts import refusal_body
 from tests.support.moved_clock import SAMPLE_NOW
 

@@ -14,7 +14,9 @@ from agentkeys.errors import StsBusy, StsError, StsRefused, StsTokenRefused
 from agentkeys.models import RoleArn
 from agentkeys.secret import Secret
 from agentkeys.stores import AWS, CEPH, MINIO, SEAWEEDFS, STORE_KINDS, StoreKind
-from agentkeys.sts import AssumeRoleRequest, Audiences, parse_answer
+from agentkeys.sts.answer import parse_answer
+from agentkeys.sts.refusals import Audiences
+from agentkeys.sts.request import AssumeRoleRequest
 from tests.fakes.sts import refusal_body
 from tests.support.moved_clock import SAMPLE_NOW
 from tests.support.sts_samples import STS_SAMPLES, sts_sample

@@ -12,7 +12,7 @@ from agentkeys.errors import ConfigError, TokenInvalid
 from agentkeys.models import RoleArn
 from agentkeys.secret import Secret
 from agentkeys.stores import AWS, CEPH, MINIO, SEAWEEDFS, StoreKind
-from agentkeys.sts import AssumeRoleRequest, check_request, form
+from agentkeys.sts.request import AssumeRoleRequest, check_request, form
 
 ROLE = RoleArn.parse("arn:aws:iam::111122223333:role/data")
 TOKEN = Secret("header.payload.signature")
@@ -89,8 +89,9 @@ def test_what_is_no_token_is_refused_and_not_shown(token: str) -> None:
 @pytest.mark.parametrize("store", [AWS, CEPH, SEAWEEDFS])
 def test_a_missing_role_is_told_before_the_call(store: StoreKind) -> None:
     """Some stores would answer with a bare AccessDenied."""
-    with pytest.raises(ConfigError, match="needs a role ARN"):
+    with pytest.raises(ConfigError, match="needs a role ARN") as refusal:
         check_request(request(role_arn=None), store)
+    assert refusal.value.hint == "set role_arn to the role's ARN"
 
 
 @pytest.mark.parametrize("store", [MINIO, CEPH, SEAWEEDFS])

@@ -8,20 +8,20 @@ from agentkeys.clock import Clock
 from agentkeys.config import Config, Profile
 from agentkeys.errors import TokenInvalid
 from agentkeys.leases import Minter
-from agentkeys.provider.desk import Desk, Order
-from agentkeys.provider.holdings import Holdings
+from agentkeys.provider.held import HeldCredentials
+from agentkeys.provider.presented_mints import CredentialRequest, PresentedMints
 from agentkeys.provider.settings import Settings
 from agentkeys.provider.stores import TransportStores
 from agentkeys.secret import Secret
 from agentkeys.served import ServedCredentials
 
-__all__ = ["MAX_SUBJECTS", "Counter"]
+__all__ = ["MAX_SUBJECTS", "WarmAnswers"]
 
 MAX_SUBJECTS = 10_000
 
 
-class Counter:
-    """Takes orders, and serves from what is held."""
+class WarmAnswers:
+    """Answers from what is held, and makes a request of what it cannot answer."""
 
     def __init__(
         self,
@@ -42,19 +42,21 @@ class Counter:
     def start_over(self) -> None:
         """As new: for the child of a fork, where the threads are gone that held a lock."""
         self.settings = Settings(config=self._config, environ=self._environ, clock=self._clock)
-        self.holdings = Holdings(limit=self._max_subjects, clock=self._clock)
+        self.held = HeldCredentials(limit=self._max_subjects, clock=self._clock)
 
-    def open_desk(self) -> Desk:
-        """For what this cannot serve."""
-        return Desk(
-            holdings=self.holdings,
+    def begin_mints(self) -> PresentedMints:
+        """For what this cannot answer."""
+        return PresentedMints(
+            held=self.held,
             stores=TransportStores(clock=self._clock),
             minter=Minter(clock=self._clock),
             clock=self._clock,
         )
 
-    def serve(self, token: str | Secret, profile: str | Profile) -> ServedCredentials | Order:
-        """Credentials that stay good for a while, or else an order for the desk."""
+    def answer(
+        self, token: str | Secret, profile: str | Profile
+    ) -> ServedCredentials | CredentialRequest:
+        """Credentials that stay good for a while, or else a request for the mints."""
         setting = self.settings.find(profile)
         text = token.reveal() if isinstance(token, Secret) else token
         if not isinstance(text, str) or not text:
@@ -63,10 +65,10 @@ class Counter:
                 hint="give credentials_for() the caller's own token",
             )
         key = setting.key(text)
-        held = self.holdings.get(key)
+        held = self.held.get(key)
         if held is not None and held.is_fresh(self._clock):
             return held.served
-        return Order(setting, Secret(text), key)
+        return CredentialRequest(setting, Secret(text), key)
 
     def __repr__(self) -> str:
-        return f"{len(self.holdings)} of {self._max_subjects} held"
+        return f"{len(self.held)} of {self._max_subjects} held"

@@ -14,7 +14,7 @@ from agentkeys.errors import AgentkeysError, StsError, StsTokenRefused, WrongIde
 from agentkeys.flights import Flights
 from agentkeys.leases import FailureMemory, Freshness, LeaseTerms, Minter
 from agentkeys.leases.schedule import latest_refresh
-from agentkeys.provider.holdings import Holding, Holdings
+from agentkeys.provider.held import HeldCredential, HeldCredentials
 from agentkeys.provider.presented import PresentedToken
 from agentkeys.provider.settings import Setting
 from agentkeys.provider.stores import StsStores
@@ -22,7 +22,7 @@ from agentkeys.scopes import profile_scope
 from agentkeys.secret import Secret
 from agentkeys.served import ServedCredentials, read_served
 
-__all__ = ["Desk", "Order", "closed"]
+__all__ = ["CredentialRequest", "PresentedMints", "closed"]
 
 log = logging.getLogger("agentkeys.provider")
 
@@ -37,7 +37,7 @@ FAILURES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CredentialRequest:
     """What one call asks for."""
 
     setting: Setting
@@ -45,47 +45,47 @@ class Order:
     key: bytes
 
 
-class Desk:
-    """Serves orders; belongs to the event loop that first brings one, until `aclose`."""
+class PresentedMints:
+    """Serves requests; belongs to the event loop that first brings one, until `aclose`."""
 
     def __init__(
         self,
         *,
-        holdings: Holdings,
+        held: HeldCredentials,
         stores: StsStores,
         minter: Minter,
         clock: Clock,
         patience: timedelta = PATIENCE,
     ) -> None:
-        self._holdings = holdings
+        self._held = held
         self._stores = stores
         self._minter = minter
         self._clock = clock
         self._patience = patience
         self._failures = FailureMemory(clock=clock, limit=FAILURES)
-        self._flights: Flights[bytes, Holding] = Flights()
+        self._flights: Flights[bytes, HeldCredential] = Flights()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
-    async def serve(self, order: Order) -> ServedCredentials:
+    async def serve(self, request: CredentialRequest) -> ServedCredentials:
         """Credentials that are good now, and that only this token and this profile can get.
 
         Raises TokenError, StsError, ConfigError, DaemonTimeout; RuntimeError once it is closed and
         in another event loop.
         """
         self._check_loop()
-        held = self._holdings.get(order.key)
+        held = self._held.get(request.key)
         freshness = held.freshness(self._clock) if held else Freshness.OVER
         if held is None or freshness is Freshness.OVER:
-            if problem := self._failures.recall(order.key, needed=True):
+            if problem := self._failures.recall(request.key, needed=True):
                 raise copy(problem)
-            return await self._wait(order)
-        if freshness is Freshness.FRESH or self._failures.recall(order.key):
+            return await self._wait(request)
+        if freshness is Freshness.FRESH or self._failures.recall(request.key):
             return held.served
-        minting = self._join(order)
+        minting = self._join(request)
         if freshness is Freshness.EARLY:
             return held.served
-        return await self._await_or_keep(order, minting)
+        return await self._await_or_keep(request, minting)
 
     async def aclose(self) -> None:
         """Ends the mints under way; whoever waits for one gets a RuntimeError."""
@@ -97,8 +97,8 @@ class Desk:
             await asyncio.wait(tasks)
         await self._stores.aclose()
 
-    async def _wait(self, order: Order) -> ServedCredentials:
-        minting = self._join(order)
+    async def _wait(self, request: CredentialRequest) -> ServedCredentials:
+        minting = self._join(request)
         try:
             # A caller that gives up must not take the mint down with it: others wait for it too.
             return (await asyncio.shield(minting)).served
@@ -108,29 +108,29 @@ class Desk:
             raise
 
     async def _await_or_keep(
-        self, order: Order, minting: asyncio.Task[Holding]
+        self, request: CredentialRequest, minting: asyncio.Task[HeldCredential]
     ) -> ServedCredentials:
         await asyncio.wait({minting}, timeout=self._patience.total_seconds())
         if minting.done() and not minting.cancelled() and minting.exception() is None:
             return minting.result().served
         # It may have been invalidated meanwhile: then there is nothing to go on with.
-        held = self._holdings.get(order.key)
+        held = self._held.get(request.key)
         if held is None or held.freshness(self._clock) is Freshness.OVER:
-            return await self._wait(order)
+            return await self._wait(request)
         return held.served
 
-    def _join(self, order: Order) -> asyncio.Task[Holding]:
-        return self._flights.join(order.key, lambda: self._mint(order))
+    def _join(self, request: CredentialRequest) -> asyncio.Task[HeldCredential]:
+        return self._flights.join(request.key, lambda: self._mint(request))
 
-    async def _mint(self, order: Order) -> Holding:
-        profile = order.setting.profile
+    async def _mint(self, request: CredentialRequest) -> HeldCredential:
+        profile = request.setting.profile
         source = PresentedToken(
-            order.token,
+            request.token,
             profile=profile,
-            exchange=self._stores.exchange(order.setting),
-            now=lambda: self._stores.now(order.setting),
+            exchange=self._stores.exchange(request.setting),
+            now=lambda: self._stores.now(request.setting),
         )
-        terms = LeaseTerms(profile, order.setting.sts_endpoint, source, profile_scope(profile))
+        terms = LeaseTerms(profile, request.setting.sts_endpoint, source, profile_scope(profile))
         try:
             subject = await source.subject()
             lease = await self._minter.mint(terms, source, subject=subject, plan=_plan)
@@ -141,27 +141,27 @@ class Desk:
                 hint="present the token of whom expect_subject or expect_wallet names",
             ) from problem
         except AgentkeysError as problem:
-            self._failed(order, problem)
+            self._failed(request, problem)
             raise
         variables = credential_variables(lease)
         variables |= place_variables(profile, lease, inherited_region=None)
-        holding = Holding(lease, read_served(variables), source.expires_at)
-        self._failures.forget(order.key)
-        self._holdings.keep(order.key, holding)
-        return holding
+        credential = HeldCredential(lease, read_served(variables), source.expires_at)
+        self._failures.forget(request.key)
+        self._held.keep(request.key, credential)
+        return credential
 
-    def _failed(self, order: Order, problem: AgentkeysError) -> None:
-        held = self._holdings.get(order.key)
+    def _failed(self, request: CredentialRequest, problem: AgentkeysError) -> None:
+        held = self._held.get(request.key)
         left = max(timedelta(0), held.lease.remaining(self._clock)) if held else timedelta(0)
         if isinstance(problem, StsError) or problem.retryable:
             rest = REFUSED_REST if isinstance(problem, StsTokenRefused) else timedelta(0)
             # A copy: the one that is raised holds on to whatever was on the way, the token too.
-            self._failures.remember(order.key, copy(problem), left=left, at_least=rest)
+            self._failures.remember(request.key, copy(problem), left=left, at_least=rest)
         if held and left:
             log.warning(
                 "credentials …%s of profile %s could not be refreshed, they last until %s: %s (%s)",
                 held.lease.credentials.key_ending,
-                order.setting.profile.name,
+                request.setting.profile.name,
                 format_utc(held.lease.credentials.expires_at),
                 problem.message,
                 problem.hint,

@@ -11,11 +11,11 @@ from agentkeys.clock import Clock
 from agentkeys.leases import Freshness, Lease, assess
 from agentkeys.served import ServedCredentials
 
-__all__ = ["Holding", "Holdings"]
+__all__ = ["HeldCredential", "HeldCredentials"]
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class HeldCredential:
     """What came of one token and one profile."""
 
     lease: Lease
@@ -43,8 +43,8 @@ class Holding:
         return assess(self.lease, clock)
 
 
-class Holdings:
-    """Holdings by key, of which the least recently used goes when there are too many.
+class HeldCredentials:
+    """Each by its key, of which the least recently used goes when there are too many.
 
     May be used by many threads.
     """
@@ -53,14 +53,14 @@ class Holdings:
         self._limit = limit
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: OrderedDict[bytes, Holding] = OrderedDict()
+        self._held: OrderedDict[bytes, HeldCredential] = OrderedDict()
         self._keys: dict[str, bytes] = {}
         """By access key id."""
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def get(self, key: bytes) -> Holding | None:
+    def get(self, key: bytes) -> HeldCredential | None:
         """What is held, in whatever state; it counts as used."""
         with self._lock:
             found = self._held.get(key)
@@ -68,12 +68,12 @@ class Holdings:
                 self._held.move_to_end(key)
             return found
 
-    def keep(self, key: bytes, holding: Holding) -> None:
+    def keep(self, key: bytes, credential: HeldCredential) -> None:
         """Takes the place of what was held under that key."""
         with self._lock:
             self._drop(key)
-            self._held[key] = holding
-            self._keys[holding.lease.credentials.access_key_id] = key
+            self._held[key] = credential
+            self._keys[credential.lease.credentials.access_key_id] = key
             while len(self._held) > self._limit or self._is_oldest_over():
                 self._drop(next(iter(self._held)))
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,13 +25,13 @@ from agentkeys.errors import (
     WrongIdentity,
 )
 from agentkeys.models import Confinement, RoleArn
-from agentkeys.provider.desk import FAILURES
 from agentkeys.provider.presented import PresentedToken
+from agentkeys.provider.presented_mints import FAILURES
 from agentkeys.secret import Secret
 from tests.support.hasty_loop import HastyLoop, run_hastily
 from tests.support.moved_clock import SAMPLE_NOW
 from tests.support.profiles import a_profile
-from tests.support.providing import ProviderPlace, order
+from tests.support.providing import ProviderPlace, a_request
 from tests.support.tokens import ALICE, BOB, MISMADE, mismade_jwt, sign, web_identity_claims
 
 Story = Callable[[ProviderPlace], Coroutine[Any, Any, None]]
@@ -116,7 +117,8 @@ def test_another_token_of_the_same_user_shares_nothing() -> None:
         {"duration": timedelta(minutes=30)},
         {"confine": Confinement("role")},
         {"policy": "{}"},
-        {"expect_wallet": ALICE.wallet},
+        {"expect_wallet": None},
+        {"expect_subject": f"agentkeys:agent:{ALICE.wallet}"},
         {"prefix": "agents/{wallet}/"},
     ],
 )
@@ -125,8 +127,9 @@ def test_another_profile_shares_nothing(changes: dict[str, Any]) -> None:
 
     async def story(place: ProviderPlace) -> None:
         token = place.token()
-        first = await place.ask(token)
-        second = await place.ask(token, a_profile(**changes))
+        profile = a_profile(expect_wallet=ALICE.wallet)
+        first = await place.ask(token, profile)
+        second = await place.ask(token, replace(profile, **changes))
         assert first.access_key_id != second.access_key_id
         assert place.sts.calls == 2
 
@@ -376,7 +379,7 @@ def test_a_store_that_hangs_holds_up_nobody_for_long() -> None:
         assert isinstance(loop, HastyLoop)
         loop.skip(3)
         assert await asking == first
-        await place.desk.aclose()
+        await place.mints.aclose()
 
     run_hastily(story())
 
@@ -403,7 +406,7 @@ def test_by_the_store_s_clock() -> None:
         await place.ask(token)
         place.clock.move(timedelta(minutes=2, seconds=59))
         await place.ask(token)
-        assert place.holdings.get(order(token).key)
+        assert place.held.get(a_request(token).key)
         place.clock.move(timedelta(seconds=1))
         await place.ask(token)
         assert place.sts.calls == 2
@@ -420,10 +423,10 @@ def test_rejected_credentials_are_replaced_once() -> None:
     async def story(place: ProviderPlace) -> None:
         token = place.token()
         first = await place.ask(token)
-        assert [place.holdings.drop(first.access_key_id) for _ in range(3)] == [True, False, False]
+        assert [place.held.drop(first.access_key_id) for _ in range(3)] == [True, False, False]
         second = await place.ask(token)
         assert second.access_key_id != first.access_key_id
-        assert not place.holdings.drop(first.access_key_id)
+        assert not place.held.drop(first.access_key_id)
         assert await place.ask(token) == second
         assert place.sts.calls == 2
 
@@ -441,7 +444,7 @@ def test_credentials_rejected_during_a_mint_are_served_to_nobody(succeeds: bool)
         place.sts.open.clear()
         asking = [place.asking(token) for _ in range(4)]
         await place.sts.called(2)
-        assert place.holdings.drop(first.access_key_id)
+        assert place.held.drop(first.access_key_id)
         if not succeeds:
             place.sts.problems.append(StsRefused("no"))
         place.sts.open.set()
@@ -466,7 +469,7 @@ def test_after_the_end_there_is_an_error() -> None:
         place.sts.open.clear()
         asking = [place.asking(place.token(user)) for user in (ALICE, BOB)]
         await place.sts.called(2)
-        await place.desk.aclose()
+        await place.mints.aclose()
         for task in asking:
             with pytest.raises(RuntimeError, match="the provider is closed"):
                 await task

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentkeys.documents import credential_variables, place_variables
 from agentkeys.leases import Freshness
-from agentkeys.provider.holdings import Holding, Holdings
+from agentkeys.provider.held import HeldCredential, HeldCredentials
 from agentkeys.provider.settings import MANY, Setting, Settings
 from agentkeys.served import read_served
 from tests.support.moved_clock import SAMPLE_NOW, MovedClock
@@ -21,11 +21,13 @@ from tests.support.providing import config_of
 OVER_AFTER = timedelta(minutes=5)
 
 
-def holding(number: int, *, token_lifetime: timedelta = timedelta(hours=8)) -> Holding:
+def held_credential(
+    number: int, *, token_lifetime: timedelta = timedelta(hours=8)
+) -> HeldCredential:
     lease = a_lease(number=number)
     variables = credential_variables(lease)
     variables |= place_variables(PROFILE, lease, inherited_region=None)
-    return Holding(lease, read_served(variables), SAMPLE_NOW + token_lifetime)
+    return HeldCredential(lease, read_served(variables), SAMPLE_NOW + token_lifetime)
 
 
 def key(number: int) -> bytes:
@@ -33,62 +35,62 @@ def key(number: int) -> bytes:
 
 
 @pytest.fixture
-def holdings() -> Holdings:
+def held() -> HeldCredentials:
     """Of three at most."""
-    return Holdings(limit=3, clock=MovedClock())
+    return HeldCredentials(limit=3, clock=MovedClock())
 
 
-def numbers(holdings: Holdings) -> set[int]:
-    return {number for number in range(10) if holdings.get(key(number))}
+def numbers(held: HeldCredentials) -> set[int]:
+    return {number for number in range(10) if held.get(key(number))}
 
 
-def test_the_least_recently_used_goes(holdings: Holdings) -> None:
+def test_the_least_recently_used_goes(held: HeldCredentials) -> None:
     """Being asked for is being used."""
     for number in (1, 2, 3):
-        holdings.keep(key(number), holding(number))
-    holdings.get(key(1))
-    holdings.keep(key(4), holding(4))
-    assert numbers(holdings) == {1, 3, 4}
-    assert len(holdings) == 3
+        held.keep(key(number), held_credential(number))
+    held.get(key(1))
+    held.keep(key(4), held_credential(4))
+    assert numbers(held) == {1, 3, 4}
+    assert len(held) == 3
 
 
 def test_what_is_over_goes_first() -> None:
     """Its secrets are not kept until there is no room for others."""
     clock = MovedClock()
-    holdings = Holdings(limit=10, clock=clock)
+    held = HeldCredentials(limit=10, clock=clock)
     for number in (1, 2):
-        holdings.keep(key(number), holding(number, token_lifetime=OVER_AFTER))
-    holdings.keep(key(3), holding(3))
+        held.keep(key(number), held_credential(number, token_lifetime=OVER_AFTER))
+    held.keep(key(3), held_credential(3))
     clock.move(OVER_AFTER)
-    holdings.keep(key(4), holding(4))
-    assert numbers(holdings) == {3, 4}
+    held.keep(key(4), held_credential(4))
+    assert numbers(held) == {3, 4}
 
 
-def test_what_has_gone_cannot_be_dropped(holdings: Holdings) -> None:
+def test_what_has_gone_cannot_be_dropped(held: HeldCredentials) -> None:
     """Nor what has been replaced: its successor stays."""
-    holdings.keep(key(1), holding(1))
-    holdings.keep(key(1), holding(2))
-    assert not holdings.drop("ASIA0000000000000001")
-    assert holdings.drop("ASIA0000000000000002")
-    assert len(holdings) == 0
+    held.keep(key(1), held_credential(1))
+    held.keep(key(1), held_credential(2))
+    assert not held.drop("ASIA0000000000000001")
+    assert held.drop("ASIA0000000000000002")
+    assert len(held) == 0
 
 
-def test_one_key_for_two_tokens_is_dropped_with_the_later_one(holdings: Holdings) -> None:
+def test_one_key_for_two_tokens_is_dropped_with_the_later_one(held: HeldCredentials) -> None:
     """No store gives the same access key twice; if one does, nothing breaks."""
     for number in (1, 2):
-        holdings.keep(key(number), holding(7))
-    assert [holdings.drop("ASIA0000000000000007") for _ in range(2)] == [True, False]
-    assert numbers(holdings) == {1}
-    holdings.keep(key(3), holding(7))
-    holdings.keep(key(1), holding(1))
-    assert holdings.drop("ASIA0000000000000007")
-    assert numbers(holdings) == {1}
+        held.keep(key(number), held_credential(7))
+    assert [held.drop("ASIA0000000000000007") for _ in range(2)] == [True, False]
+    assert numbers(held) == {1}
+    held.keep(key(3), held_credential(7))
+    held.keep(key(1), held_credential(1))
+    assert held.drop("ASIA0000000000000007")
+    assert numbers(held) == {1}
 
 
-def test_a_holding_ends_with_its_token() -> None:
+def test_a_held_credential_ends_with_its_token() -> None:
     """Or with its lease, whichever is first."""
     clock = MovedClock()
-    found = holding(1, token_lifetime=OVER_AFTER)
+    found = held_credential(1, token_lifetime=OVER_AFTER)
     assert found.freshness(clock) is Freshness.FRESH
     clock.move(OVER_AFTER)
     assert found.freshness(clock) is Freshness.OVER
@@ -107,8 +109,8 @@ def test_the_quick_look_says_the_same(
     """Whatever the clocks do: what is fresh at a glance is so by all the rules."""
     clock = MovedClock()
     lease = replace(a_lease(lifetime=timedelta(minutes=lifetime)), skew=timedelta(minutes=skew))
-    found = Holding(
-        lease, holding(1).served, SAMPLE_NOW + timedelta(minutes=token_lifetime, seconds=1)
+    found = HeldCredential(
+        lease, held_credential(1).served, SAMPLE_NOW + timedelta(minutes=token_lifetime, seconds=1)
     )
     clock.move(timedelta(minutes=age))
     clock.set_wall(timedelta(minutes=set_by % 60 - 30))
@@ -150,13 +152,13 @@ def test_nobody_ever_gets_what_is_held_for_another(
     limit: int, steps: list[tuple[str, int]]
 ) -> None:
     """Whatever happens in whatever order; and never more is held than may be."""
-    holdings = Holdings(limit=limit, clock=MovedClock())
+    held = HeldCredentials(limit=limit, clock=MovedClock())
     for step, number in steps:
         if step == "keep":
-            holdings.keep(key(number), holding(number))
+            held.keep(key(number), held_credential(number))
         elif step == "drop":
-            assert holdings.drop(f"ASIA{number:016d}") or True
-            assert holdings.get(key(number)) is None
-        found = holdings.get(key(number))
+            assert held.drop(f"ASIA{number:016d}") or True
+            assert held.get(key(number)) is None
+        found = held.get(key(number))
         assert found is None or found.lease == a_lease(number=number)
-        assert len(holdings) <= limit
+        assert len(held) <= limit
