@@ -57,7 +57,7 @@ class Logins:
             session = _of_issuer(identity, document)
         else:
             raise LoginFailed(
-                f"nobody logs in as {identity.name}: its source is {identity.source}, without a login",
+                f"nobody logs in as {identity.name}: its tokens need no login",
                 hint=f"just use it; to see whom it names: agentkeys whoami {identity.name}",
             )
         await self._keep(identity, session, peer)
