@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -39,6 +40,7 @@ class UserManager:
         self._log = home.folder / "systemd.log"
 
     def __enter__(self) -> Self:
+        self._mask()
         with self._log.open("wb") as log:
             # A file system of its own, so that nobody else on this machine sees the difference.
             self._process = subprocess.Popen(
@@ -61,6 +63,16 @@ class UserManager:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _mask(self) -> None:
+        """Keeps the machine's own bus and keyring away: it would tell every unit of that bus."""
+        units = Path(self._home.environment["XDG_RUNTIME_DIR"]) / "systemd" / "user"
+        units.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("dbus", "gnome-keyring-daemon"):
+            for kind in ("service", "socket"):
+                unit = units / f"{name}.{kind}"
+                if not unit.is_symlink():
+                    unit.symlink_to(os.devnull)
 
     def is_active(self, unit: str) -> bool:
         return self._ask("is-active", "--quiet", unit).returncode == 0
