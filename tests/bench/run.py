@@ -78,8 +78,8 @@ def _print_providing() -> None:
     """A service that acts for many users, without the daemon."""
     many = provide_for_many()
     print(
-        f"| a provider for {SUBJECTS} users, resident"
-        f" ({many.held}) | {many.resident:.0f} MiB | 200 MiB |"
+        f"| a provider that holds {SUBJECTS} users' credentials, resident"
+        f" | {many.resident:.0f} MiB | 200 MiB |"
     )
     print(f"| a warm call of it, in a thread | {many.blocking * 1e6:.1f} µs | 20 µs |")
     print(f"| a warm call of it, in a task | {many.asynchronous * 1e6:.1f} µs | 20 µs |")
