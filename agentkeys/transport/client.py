@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from agentkeys import loopback
 from agentkeys.clock import Clock
@@ -22,6 +22,8 @@ __all__ = ["Transport"]
 
 class Transport:
     """Sends requests over pooled connections; belongs to one event loop until `aclose`.
+
+    Leaving its `async with` closes it.
 
     `times` knows the clock of every server that has answered. `listener_uid` tells whose socket
     takes connections to a loopback address and port.
@@ -80,6 +82,12 @@ class Transport:
             ) from error
         self.times.observe(url, answer.skew)
         return answer
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Closes every connection; a later `send` opens new ones."""

@@ -39,16 +39,13 @@ async def _log_in(
     identity: OidcIdentity, environ: Mapping[str, str], *, opens: bool
 ) -> OidcSession:
     clock = SystemClock()
-    transport = Transport(clock=clock)
-    try:
+    async with Transport(clock=clock) as transport:
         issuers = Issuers(transport=transport, clock=clock)
         client = OidcClient(
             settings=identity, issuers=issuers, transport=transport, environ=environ
         )
         person = _AtTerminal(opens=opens)
         return await log_in(client, identity, person=person, clock=clock, has_browser=opens)
-    finally:
-        await transport.aclose()
 
 
 class _AtTerminal:

@@ -82,11 +82,8 @@ def by_wallet(identity: BrokerIdentity, address: str, signer_command: str | None
 
 def _run(work: Callable[[Transport], Awaitable[T]]) -> T:
     async def with_transport() -> T:
-        transport = Transport(clock=SystemClock())
-        try:
+        async with Transport(clock=SystemClock()) as transport:
             return await work(transport)
-        finally:
-            await transport.aclose()
 
     return asyncio.run(with_transport())
 

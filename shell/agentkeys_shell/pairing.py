@@ -62,8 +62,7 @@ async def _pair(
     url: str, device: DeviceProof, environ: Mapping[str, str], *, is_old: bool
 ) -> Secret:
     clock = SystemClock()
-    transport = Transport(clock=clock)
-    try:
+    async with Transport(clock=clock) as transport:
         broker = BrokerClient(url=url, transport=transport)
         session = await known_device(broker, device) if is_old else None
         if session is not None:
@@ -71,8 +70,6 @@ async def _pair(
         pairing = await request_pairing(broker, device)
         _show(pairing, url, in_sandbox=_is_sandbox(url, environ))
         return await await_claim(broker, device, pairing, clock=clock)
-    finally:
-        await transport.aclose()
 
 
 def _show(pairing: Pairing, url: str, *, in_sandbox: bool) -> None:

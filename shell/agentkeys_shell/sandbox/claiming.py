@@ -54,8 +54,7 @@ def claim_agent(record: SandboxRecord, user: SandboxUser, code: str, label: str)
 
 
 async def _claim(url: str, user: SandboxUser, code: str, label: str) -> ClaimedAgent:
-    transport = Transport(clock=SystemClock())
-    try:
+    async with Transport(clock=SystemClock()) as transport:
         broker = BrokerClient(url=url, transport=transport)
         answer = await broker.call(
             "POST",
@@ -64,8 +63,6 @@ async def _claim(url: str, user: SandboxUser, code: str, label: str) -> ClaimedA
             bearer=await _session(broker, user),
             refusals={401: _NO_SUCH_CODE},
         )
-    finally:
-        await transport.aclose()
     return ClaimedAgent(user.name, label, str(answer["child_omni"]))
 
 
