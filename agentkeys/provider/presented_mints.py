@@ -13,6 +13,7 @@ from agentkeys.documents import credential_variables, place_variables
 from agentkeys.errors import AgentkeysError, StsError, StsTokenRefused, WrongIdentity
 from agentkeys.flights import Flights
 from agentkeys.leases import FailureMemory, Freshness, LeaseTerms, Minter
+from agentkeys.leases.cache import PATIENCE
 from agentkeys.leases.schedule import latest_refresh
 from agentkeys.provider.held import HeldCredential, HeldCredentials
 from agentkeys.provider.presented import PresentedToken
@@ -25,9 +26,6 @@ from agentkeys.served import ServedCredentials, read_served
 __all__ = ["CredentialRequest", "PresentedMints", "closed"]
 
 log = logging.getLogger("agentkeys.provider")
-
-PATIENCE = timedelta(seconds=3)
-"""How long a caller waits for something fresher than what is still good."""
 
 REFUSED_REST = timedelta(minutes=1)
 """How long a token that a store has refused is not shown to it again."""
