@@ -6,7 +6,9 @@ AgentkeysError
 │   ├── UnknownIdentity
 │   ├── AccessRuleInvalid       s3://bucket/prefix/:ro as nobody can keep it
 │   ├── ConfigMismatch          client and daemon were started with different settings
-│   └── ScopeRefused            a run asks for access that its profile cannot give it
+│   ├── ScopeRefused            a run asks for access that its profile cannot give it
+│   ├── BreakGlassRequired      a profile that is served on purpose alone, never along the way
+│   └── BreakGlassRefused       break-glass where it is not meant, or with nobody to answer for it
 ├── VaultError                  the OS keyring
 │   ├── VaultLocked
 │   └── VaultUnavailable
@@ -95,6 +97,14 @@ class ConfigMismatch(ConfigError):
 
 class ScopeRefused(ConfigError):
     code = "scope_refused"
+
+
+class BreakGlassRequired(ConfigError):
+    code = "break_glass_required"
+
+
+class BreakGlassRefused(ConfigError):
+    code = "break_glass_refused"
 
 
 class VaultError(AgentkeysError):

@@ -16,6 +16,8 @@ from agentkeys.errors import ConfigError
 
 __all__ = ["parse_config"]
 
+AUDIT = ("on", "required")
+
 
 def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Config:
     """Reads a whole configuration; `file` is what error messages call it."""
@@ -28,7 +30,7 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
             f"{file} is not valid TOML: {_lower_first(str(problem))}", hint="mend that line"
         ) from None
     top = Table(values, file=file)
-    top.only("default_profile", "idle_exit", "identities", "stores", "profiles")
+    top.only("default_profile", "audit", "idle_exit", "identities", "stores", "profiles")
     identities = {name: parse_identity(name, t) for name, t in top.tables("identities").items()}
     stores = parse_stores(top)
     profiles = {
@@ -43,6 +45,7 @@ def parse_config(text: str, *, file: str, origin: str, path: Path | None) -> Con
         profiles=MappingProxyType(profiles),
         idle_exit=top.duration("idle_exit"),
         stores=MappingProxyType(stores),
+        is_audit_required=top.choice("audit", AUDIT) == "required",
     )
 
 

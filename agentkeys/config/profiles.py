@@ -14,10 +14,12 @@ from agentkeys.errors import ConfigError
 from agentkeys.models import Confinement, RoleArn
 from agentkeys.prefix import check_prefix
 
-__all__ = ["DEFAULT_PREFIX", "parse_profile"]
+__all__ = ["BREAK_GLASS_DURATION", "DEFAULT_PREFIX", "parse_profile"]
 
 DEFAULT_PREFIX = "bots/{wallet}/"
 DEFAULT_DURATION = timedelta(hours=1)
+BREAK_GLASS_DURATION = timedelta(minutes=15)
+"""No store gives less on request, and nobody should have more."""
 _WALLET = re.compile(r"0x[0-9a-f]+|[0-9a-f]{64}")
 
 
@@ -28,6 +30,7 @@ def parse_profile(
     table.only(
         "identity", "store", "role_arn", "region", "duration", "bucket", "prefix", "confine",
         "expect_wallet", "expect_subject", "allow", "policy", "policy_arns", "lease",
+        "break_glass",
     )  # fmt: skip
     identity = identities.get(table.required("identity"))
     if identity is None:
@@ -51,6 +54,7 @@ def parse_profile(
         policy=read_policy(table),
         policy_arns=read_policy_arns(table, store),
         own_lease=_own_lease(table),
+        is_break_glass=table.boolean("break_glass"),
     )
 
 
@@ -69,7 +73,15 @@ def _role_arn(table: Table, store: Store) -> RoleArn | None:
 
 
 def _duration(table: Table, store: Store) -> timedelta:
-    duration = table.duration("duration") or DEFAULT_DURATION
+    is_break_glass = table.boolean("break_glass")
+    usual = BREAK_GLASS_DURATION if is_break_glass else DEFAULT_DURATION
+    duration = table.duration("duration") or usual
+    if is_break_glass and duration > BREAK_GLASS_DURATION:
+        raise table.refuse(
+            "duration",
+            "is more than break_glass gives",
+            f"at most {_minutes(BREAK_GLASS_DURATION)}; without the line it is that",
+        )
     if not store.kind.min_duration <= duration <= store.kind.max_duration:
         raise table.refuse(
             "duration",

@@ -65,6 +65,8 @@ class Profile:
     """Managed policies that narrow the session as well, where the store heeds them."""
     own_lease: bool = False
     """Whether each run gets credentials of its own, rather than those that the others have."""
+    is_break_glass: bool = False
+    """Whether only `exec --break-glass` gets credentials, for a reason that somebody gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Config:
     idle_exit: timedelta | None = None
     """How long a daemon that nobody asks stays; None is for ever."""
     stores: Mapping[str, Store] = field(default_factory=lambda: MappingProxyType({}))
+    is_audit_required: bool = False
+    """Whether nobody is served while the ledger cannot be written."""
 
     def profile(self, name: str | None) -> Profile:
         """The named profile, or the default one; raises UnknownProfile."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from agentkeys.config.tables import Table
 
@@ -21,6 +22,8 @@ class BrokerIdentity:
     """The `aud` that the broker's tokens must carry."""
     signer_url: str | None
     """Where the broker keeps managed wallets; None when people sign with a wallet of their own."""
+    ca_file: Path | None = field(default=None, kw_only=True)
+    """The authorities that vouch for its server, instead of the system's; None for those."""
 
     source = "broker"
     logs_in = True
@@ -42,9 +45,15 @@ class SandboxIdentity(BrokerIdentity):
 
 def parse_broker(name: str, table: Table) -> BrokerIdentity:
     """Raises ConfigError."""
-    table.only("source", "url", "audience", "signer_url")
+    table.only("source", "url", "audience", "signer_url", "ca_file")
     audience = table.string("audience") or DEFAULT_AUDIENCE
-    return BrokerIdentity(name, table.required_url("url"), audience, table.url("signer_url"))
+    return BrokerIdentity(
+        name,
+        table.required_url("url"),
+        audience,
+        table.url("signer_url"),
+        ca_file=table.path("ca_file"),
+    )
 
 
 def parse_sandbox(name: str, table: Table) -> SandboxIdentity:

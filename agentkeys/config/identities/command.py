@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from agentkeys.config.tables import Table
 
@@ -22,6 +23,8 @@ class CommandIdentity:
     argv: tuple[str, ...]
     timeout: timedelta
     audience: str | None
+    ca_file: Path | None = field(default=None, kw_only=True)
+    """The authorities that vouch for its server, instead of the system's; None for those."""
 
     source = "command"
     logs_in = False
@@ -34,7 +37,7 @@ class CommandIdentity:
 
 def parse_command(name: str, table: Table) -> CommandIdentity:
     """Raises ConfigError."""
-    table.only("source", "argv", "timeout", "audience")
+    table.only("source", "argv", "timeout", "audience", "ca_file")
     argv = table.strings("argv")
     if argv is None:
         raise table.refuse("argv", "is missing", 'add argv = ["program", "argument"]')
@@ -45,4 +48,6 @@ def parse_command(name: str, table: Table) -> CommandIdentity:
         raise table.refuse(
             "timeout", "is longer than programs wait", f"write at most {LONGEST_TIMEOUT.seconds}s"
         )
-    return CommandIdentity(name, argv, timeout, table.string("audience"))
+    return CommandIdentity(
+        name, argv, timeout, table.string("audience"), ca_file=table.path("ca_file")
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentkeys.config.tables import Table
@@ -18,6 +18,8 @@ class FileIdentity:
     path: Path | None
     """None for the file that the client's AWS_WEB_IDENTITY_TOKEN_FILE names."""
     audience: str | None
+    ca_file: Path | None = field(default=None, kw_only=True)
+    """The authorities that vouch for its server, instead of the system's; None for those."""
 
     source = "file"
     logs_in = False
@@ -30,5 +32,7 @@ class FileIdentity:
 
 def parse_file(name: str, table: Table) -> FileIdentity:
     """Raises ConfigError."""
-    table.only("source", "path", "audience")
-    return FileIdentity(name, table.path("path"), table.string("audience"))
+    table.only("source", "path", "audience", "ca_file")
+    return FileIdentity(
+        name, table.path("path"), table.string("audience"), ca_file=table.path("ca_file")
+    )

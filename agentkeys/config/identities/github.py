@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from agentkeys.config.tables import Table
 
@@ -18,6 +19,8 @@ class GithubIdentity:
     name: str
     audience: str
     """Asked for, and checked."""
+    ca_file: Path | None = field(default=None, kw_only=True)
+    """The authorities that vouch for its server, instead of the system's; None for those."""
 
     source = "github"
     logs_in = False
@@ -30,5 +33,6 @@ class GithubIdentity:
 
 def parse_github(name: str, table: Table) -> GithubIdentity:
     """Raises ConfigError."""
-    table.only("source", "audience")
-    return GithubIdentity(name, table.string("audience") or DEFAULT_AUDIENCE)
+    table.only("source", "audience", "ca_file")
+    audience = table.string("audience") or DEFAULT_AUDIENCE
+    return GithubIdentity(name, audience, ca_file=table.path("ca_file"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 __all__ = ["Identity"]
@@ -31,6 +32,11 @@ class Identity(Protocol):
     @property
     def url(self) -> str | None:
         """The server that is asked; None where none is, or where nobody knows it beforehand."""
+        ...
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The authorities that vouch for its server, instead of the system's; None for those."""
         ...
 
     @property

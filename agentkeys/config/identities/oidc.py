@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentkeys.config.tables import Table
@@ -49,6 +49,8 @@ class OidcIdentity:
     """For private_key_jwt."""
     redirect_port: int | None
     """Where the browser comes back to; None for any that is free."""
+    ca_file: Path | None = field(default=None, kw_only=True)
+    """The authorities that vouch for its server, instead of the system's; None for those."""
 
     source = "oidc"
 
@@ -81,7 +83,7 @@ def parse_oidc(name: str, table: Table) -> OidcIdentity:
     """Raises ConfigError."""
     table.only(
         "source", "issuer", "client_id", "flow", "scopes", "audience", "resource", "token",
-        *_SECRET_KEYS, "private_key_file", "redirect_port",
+        *_SECRET_KEYS, "private_key_file", "redirect_port", "ca_file",
     )  # fmt: skip
     table.required_url("issuer")
     flow = table.choice("flow", FLOWS) or "auto"
@@ -110,6 +112,7 @@ def parse_oidc(name: str, table: Table) -> OidcIdentity:
         secret=secret,
         private_key_file=key_file,
         redirect_port=table.port("redirect_port"),
+        ca_file=table.path("ca_file"),
     )
 
 

@@ -1,7 +1,6 @@
 """The ledger: one line for everything that concerns credentials, and never a secret in it.
 
-`audit/ledger.jsonl` in the state folder, mode 0600, appended to only, one JSON object a line. The
-names of requester, role, duration, outcome and session name are those of the broker's own rows.
+`audit/ledger.jsonl` in the state folder, mode 0600, appended to only, one JSON object a line.
 """
 
 from __future__ import annotations
@@ -9,53 +8,19 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from agentkeys.audit.record import AuditRecord
 from agentkeys.clock import Clock, format_utc
 from agentkeys.errors import AuditError, ConfigError
 from agentkeys.private_files import private_folder
 
-__all__ = ["AuditRecord", "FileLedger", "Ledger"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRecord:
-    """One event. What does not apply, or is not known, is None and null in the file."""
-
-    event_id: str = field(default_factory=lambda: secrets.token_hex(8))
-    """16 hex digits of its own."""
-    event: str
-    """mint, serve, refuse, login, logout, forget, run_start, run_end or break_glass."""
-    outcome: str = "ok"
-    outcome_detail: str | None = None
-    error_code: str | None = None
-    identity: str | None = None
-    subject: str | None = None
-    requester_wallet: str | None = None
-    requester_token_hash: str | None = None
-    """Lower-case hex SHA-256 of the broker session, as in the broker's rows."""
-    profile: str | None = None
-    store: str | None = None
-    requested_role: str | None = None
-    sts_session_name: str | None = None
-    run_id: str | None = None
-    uid: int | None = None
-    pid: int | None = None
-    exe: str | None = None
-    parent_exe: str | None = None
-    cwd: str | None = None
-    session_duration_seconds: int | None = None
-    duration_got: int | None = None
-    policy_hash: str | None = None
-    access_key_id: str | None = None
-    sts_request_id: str | None = None
-    expires_at: datetime | None = None
+__all__ = ["FileLedger", "Ledger"]
 
 
 class Ledger(Protocol):
