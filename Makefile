@@ -1,14 +1,21 @@
 # Everything here makes its own virtual environment first: it needs Python 3.11 with venv, and make.
 # `make test` needs the registries of PyPI and npm too; node comes from the former.
+# How the lock files in requirements/ are made and used: CONTRIBUTING.md.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find agentkeys daemon shell -type f -not -path '*/__pycache__/*')
+# What the environment always has.
+LOCKS := build runtime sandbox test
 # What needs more than Python and this checkout.
 OTHER_TESTS := system clients shells browser examples
 PYTEST := env -u PYTHONPATH $(BIN)/python -Im pytest
+PIP := $(BIN)/python -Im pip --disable-pip-version-check
+# What a lock names, byte for byte; a wheel runs no code where it is installed.
+INSTALL := $(PIP) install --quiet --require-hashes --only-binary :all:
 
-.PHONY: demo test test-system test-clients test-shells test-browser test-examples lint bench bench-fleet soak clean
+.PHONY: demo test test-system test-clients test-shells test-browser test-examples lint fuzz bench bench-fleet soak
+.PHONY: lock lock-check audit dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/agentkeys demo
@@ -25,7 +32,7 @@ test-system: $(VENV)/installed
 test-clients: $(VENV)/installed
 	$(PYTEST) tests/clients $(PYTEST_OPTIONS)
 
-# Needs Debian's bash-completion, fish, rclone and zsh.
+# Needs Debian's bash-completion, fish, jq, rclone and zsh.
 test-shells: $(VENV)/installed
 	$(PYTEST) tests/shells $(PYTEST_OPTIONS)
 
@@ -38,12 +45,15 @@ test-browser: $(VENV)/installed
 test-examples: $(VENV)/installed
 	$(PYTEST) tests/examples $(PYTEST_OPTIONS)
 
-lint: $(VENV)/installed
-	$(BIN)/pip install --quiet --group lint
+lint: $(VENV)/installed $(VENV)/lint.locked lock-check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Ten minutes, on Linux on x86-64; FUZZ_OPTIONS="--seconds 60" for a first look.
+fuzz: $(VENV)/installed $(VENV)/fuzz.locked
+	$(BIN)/python -I tests/fuzz/run.py $(FUZZ_OPTIONS)
 
 bench: $(VENV)/installed
 	$(BIN)/python -I tests/bench/run.py
@@ -56,14 +66,39 @@ soak: $(VENV)/installed
 bench-fleet: $(VENV)/installed
 	$(BIN)/python -I tests/bench/fleet.py
 
-# The wheel that would be published, and what its tests need.
-$(VENV)/installed: pyproject.toml README.md LICENSE $(SOURCES)
+# Makes the locks anew after a change of pyproject.toml; LOCK_OPTIONS=--upgrade takes newer versions.
+lock: $(VENV)/locked
+	$(BIN)/python -I tools/lock.py $(LOCK_OPTIONS)
+
+# Needs no network.
+lock-check: $(VENV)/locked
+	$(BIN)/python -I tools/lock_check.py
+
+# Fails with 75, which make shows, where no advisories can be had.
+audit: $(VENV)/audit.locked
+	$(BIN)/python -I tools/audit.py
+
+# What would be published, with its bill of materials and sums: the same bytes wherever it is made.
+dist: $(VENV)/locked
+	$(BIN)/python -I tools/dist.py
+
+# The wheel that would be published.
+$(VENV)/installed: $(VENV)/locked pyproject.toml README.md LICENSE $(SOURCES)
+	rm -rf $(VENV)/wheel
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir $(VENV)/wheel .
+	$(PIP) install --quiet --force-reinstall --no-deps $(VENV)/wheel/agentkeys-*.whl
+	$(PIP) check
+	touch $@
+
+# What builds it, what it needs, and what its tests need; pip first, since it installs the rest.
+$(VENV)/locked: $(LOCKS:%=requirements/%.txt)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	rm -rf dist
-	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
-	$(BIN)/pip install --quiet --force-reinstall --no-deps dist/agentkeys-*.whl
-	$(BIN)/pip install --quiet "$$(echo dist/agentkeys-*.whl)[sandbox]" --group test
+	$(INSTALL) --requirement requirements/build.txt
+	$(INSTALL) $(LOCKS:%=--requirement requirements/%.txt)
+	touch $@
+
+$(VENV)/%.locked: requirements/%.txt $(VENV)/locked
+	$(INSTALL) --requirement $<
 	touch $@
 
 clean:

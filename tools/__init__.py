@@ -1,0 +1,1 @@
+"""What `make lock`, `make audit` and `make dist` run; none of it is part of the product."""
