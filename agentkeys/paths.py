@@ -44,6 +44,11 @@ class Paths:
         return self.state / "audit" / "ledger.jsonl"
 
     @property
+    def ledger_head(self) -> Path:
+        """Where the head of the ledger's chain is kept while there is no keyring."""
+        return self.ledger.with_name("head.json")
+
+    @property
     def log(self) -> Path:
         return self.state / "logs" / "daemon.jsonl"
 

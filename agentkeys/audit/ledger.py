@@ -1,102 +1,205 @@
 """The ledger: one line for everything that concerns credentials, and never a secret in it.
 
-`audit/ledger.jsonl` in the state folder, mode 0600, appended to only, one JSON object a line.
+`audit/ledger.jsonl` in the state folder, mode 0600, appended to only, one JSON object a line, each
+with a digest of itself and of the line before it (`chain`).
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import stat
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from agentkeys.audit.backlog import Backlog
+from agentkeys.audit.chain import Link
+from agentkeys.audit.chained_file import ChainedFile
 from agentkeys.audit.record import AuditRecord
 from agentkeys.clock import Clock, format_utc
 from agentkeys.errors import AuditError, ConfigError
-from agentkeys.private_files import private_folder
 
-__all__ = ["FileLedger", "Ledger"]
+__all__ = ["LARGEST_FILE", "ChainedLedger", "FileLedger", "Ledger"]
+
+LARGEST_FILE = 64 << 20
+"""Bytes of the present file before it is put away as a full one."""
 
 
 class Ledger(Protocol):
     """Takes audit records."""
 
-    def append(self, record: AuditRecord) -> None:
-        """Returns when the line is written; raises AuditError."""
+    @property
+    def gap(self) -> AuditError | None:
+        """What of the ledger was found to be missing, since this object was made."""
+        ...
+
+    def append(self, record: AuditRecord, *, keep: bool = True) -> None:
+        """Returns when the line is written; raises AuditError.
+
+        What cannot be written then is written before the next one that can, unless `keep` is False.
+        """
+        ...
+
+
+class ChainedLedger(Ledger, Protocol):
+    """One whose records are linked, and outlive the machine on demand."""
+
+    @property
+    def link(self) -> Link | None:
+        """The last record's; None where nothing is known of the files yet."""
+        ...
+
+    @property
+    def waiting(self) -> Sequence[str]:
+        """The records that could not be written yet, as JSON objects, oldest first."""
+        ...
+
+    @property
+    def waiting_count(self) -> int:
+        """How many there are, with those that were too many to be kept."""
+        ...
+
+    def sync(self) -> None:
+        """Returns when all lines written so far outlive the machine; raises AuditError.
+
+        Blocks, and may be called in a thread.
+        """
+        ...
+
+    def contains(self, link: Link) -> bool:
+        """Whether the files hold the record that `link` is of; raises AuditError.
+
+        Blocks, and may be called in a thread.
+        """
+        ...
+
+    def go_on_from(self, head: Link) -> None:
+        """Has the chain go on from a head that the files do not hold, so that all can see the gap.
+
+        For once `link` is known.
+        """
+        ...
+
+    def note_recovery(self, detail: str, *, outcome: str = "ok") -> None:
+        """Writes down that something about the ledger itself was not as it should be."""
         ...
 
 
 class FileLedger:
-    """The ledger as a file, which survives being moved away: every append opens it anew."""
+    """The ledger as files, which survive being moved away; several processes may append to it."""
 
-    def __init__(self, *, path: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        path: Path,
+        clock: Clock,
+        largest: int = LARGEST_FILE,
+        waiting: Iterable[str] = (),
+    ) -> None:
+        """`waiting` is what an earlier one could not write."""
         self._path = path
         self._clock = clock
+        self._file = ChainedFile(path=path, clock=clock, largest=largest, tell=self._found)
+        self._backlog = Backlog(text.encode("utf-8", "replace") for text in waiting)
+        self._gap: AuditError | None = None
+
+    @property
+    def link(self) -> Link | None:
+        return self._file.link
+
+    @property
+    def gap(self) -> AuditError | None:
+        return self._gap
+
+    @property
+    def waiting(self) -> Sequence[str]:
+        return [document.decode() for document in self._backlog]
+
+    @property
+    def waiting_count(self) -> int:
+        return len(self._backlog)
 
     def mend(self) -> None:
-        """Ends a line in whose middle the machine went down, so that it takes no other with it.
+        """Finds out where the chain ends, and takes away a line in whose middle somebody went down.
 
-        For a start, while nobody else writes. What cannot be mended is told by the next append.
+        For a start; what cannot be mended is told by the next append.
         """
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with suppress(OSError), os.fdopen(os.open(self._path, flags), "r+b") as file:
-            if file.seek(0, os.SEEK_END):
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
+        with suppress(AuditError):
+            self._write()
 
-    def append(self, record: AuditRecord) -> None:
-        text = json.dumps(self._document(record), ensure_ascii=False) + "\n"
-        line = text.encode("utf-8", "replace")
+    def append(self, record: AuditRecord, *, keep: bool = True) -> None:
+        document = self._document(record)
         try:
-            descriptor = self._open()
-            try:
-                _write_line(descriptor, line)
-            finally:
-                os.close(descriptor)
-        except OSError as problem:
-            raise AuditError(
-                f"the ledger {self._path} cannot be written: {problem.strerror}",
-                hint="make room on the disk, or make the folder writable",
-            ) from problem
-        except ConfigError as problem:
-            raise AuditError(
-                f"the ledger {self._path} cannot be written: {problem.message}", hint=problem.hint
-            ) from problem
+            self._write(document)
+        except AuditError:
+            if keep:
+                self._backlog.add(document)
+            raise
 
-    def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        # A pipe that somebody put there must not hold us up.
-        flags |= os.O_NONBLOCK
-        try:
-            return os.open(self._path, flags, 0o600)
-        except FileNotFoundError:
-            private_folder(self._path.parent)
-            return os.open(self._path, flags, 0o600)
+    def sync(self) -> None:
+        with self._told("written"):
+            self._file.sync()
 
-    def _document(self, record: AuditRecord) -> dict[str, object]:
+    def contains(self, link: Link) -> bool:
+        with self._told("read"):
+            return self._file.contains(link)
+
+    def go_on_from(self, head: Link) -> None:
+        self._file.go_on_from(head)
+        self.mend()
+
+    def note_recovery(self, detail: str, *, outcome: str = "ok") -> None:
+        with suppress(AuditError):
+            self.append(_recovered(detail, outcome))
+
+    def close(self) -> None:
+        """Lets go of what `sync` would still need."""
+        self._file.close()
+
+    def _write(self, *documents: bytes) -> None:
+        with self._told("written"):
+            self._file.append(lambda: [*self._backlog, *self._lost(), *documents])
+        self._backlog.clear()
+
+    def _found(self, detail: str, *, is_missing: bool = False) -> None:
+        if is_missing:
+            self._gap = AuditError(detail, hint="run: agentkeys audit verify")
+        outcome = "error" if is_missing else "ok"
+        self._backlog.add(self._document(_recovered(detail, outcome)))
+
+    def _lost(self) -> list[bytes]:
+        if not self._backlog.lost:
+            return []
+        detail = f"{self._backlog.lost} records could not be written, and are lost"
+        return [self._document(_recovered(detail, "error"))]
+
+    def _document(self, record: AuditRecord) -> bytes:
         document: dict[str, object] = {"time": format_utc(self._clock.now())}
         for name in _FIELDS:
             value = getattr(record, name)
             document[name] = format_utc(value) if isinstance(value, datetime) else value
-        return document
+        return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+    @contextmanager
+    def _told(self, verb: str) -> Iterator[None]:
+        """Makes an AuditError of what is wrong with the system, or with the folder."""
+        try:
+            yield
+        except OSError as problem:
+            raise AuditError(
+                f"the ledger {self._path} cannot be {verb}: {problem.strerror}",
+                hint="make room on the disk, or make the folder writable",
+            ) from problem
+        except ConfigError as problem:
+            raise AuditError(
+                f"the ledger {self._path} cannot be {verb}: {problem.message}", hint=problem.hint
+            ) from problem
 
 
 _FIELDS = tuple(each.name for each in fields(AuditRecord))
 
 
-def _write_line(descriptor: int, line: bytes) -> None:
-    """One write, so that lines of two processes never mix; a full disk leaves no half of one."""
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
-        raise PermissionError(errno.EPERM, "it is not a file of yours")
-    written = os.write(descriptor, line)
-    if written < len(line):
-        # Back to where this line began, wherever another process had left the end.
-        os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR) - written)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _recovered(detail: str, outcome: str) -> AuditRecord:
+    return AuditRecord(event="recovered", outcome=outcome, outcome_detail=detail)

@@ -19,9 +19,11 @@ class AuditRecord:
     event_id: str = field(default_factory=lambda: secrets.token_hex(8))
     """16 hex digits of its own."""
     event: str
-    """mint, serve, refuse, login, logout, forget, run_start, run_end or break_glass."""
+    """mint, serve, refuse, login, logout, forget, run_start, run_end, break_glass or recovered."""
     outcome: str = "ok"
     outcome_detail: str | None = None
+    reason: str | None = None
+    """Why somebody has broken the glass, in their own words."""
     error_code: str | None = None
     identity: str | None = None
     subject: str | None = None

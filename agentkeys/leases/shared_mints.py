@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
@@ -29,8 +29,8 @@ __all__ = ["LeaseHolder", "Report", "SharedMints"]
 PUNCTUAL = timedelta(minutes=2)
 """A refresh that happens within this of its planned time has happened on schedule."""
 
-Report = Callable[[LeaseTerms, Lease | AgentkeysError], None]
-"""Hears of every mint, done or failed; it must not raise."""
+Report = Callable[[LeaseTerms, Lease | AgentkeysError], Awaitable[None]]
+"""Hears of every mint, done or failed, before anybody gets what came of it; it must not raise."""
 
 _Flight = tuple[LeaseKey, str | None, str | None]
 _Flights = Flights[_Flight, Lease]
@@ -121,7 +121,7 @@ class SharedMints:
             lease = await self._minter.mint(terms, self._source, subject=key.subject, plan=plan)
             await self._check_still(key, terms.profile)
         except AgentkeysError as problem:
-            self._failed(flights, flight, terms, problem)
+            await self._failed(flights, flight, terms, problem)
             raise
         except Exception as unforeseen:  # noqa: BLE001 - the top level of a mint
             # Remembered and told like any other, or everybody would run into it anew. Only its
@@ -130,20 +130,20 @@ class SharedMints:
                 f"minting failed unexpectedly ({type(unforeseen).__name__})",
                 hint="run: agentkeys daemon logs",
             )
-            self._failed(flights, flight, terms, failure)
+            await self._failed(flights, flight, terms, failure)
             raise failure from None
+        await self._report(terms, lease)
         if flights is self._flights:
             self._failures.forget(_attempt(flight))
             self._holder.keep_lease(key.digest(), lease)
-        self._report(terms, lease)
         return lease
 
-    def _failed(
+    async def _failed(
         self, flights: _Flights, flight: _Flight, terms: LeaseTerms, problem: AgentkeysError
     ) -> None:
         if flights is self._flights:
             self._failures.remember(_attempt(flight), problem, left=self._left(flight[0]))
-        self._report(terms, problem)
+        await self._report(terms, problem)
 
     def _plan(self, flight: _Flight) -> Plan:
         """When the lease that is minted now is to be refreshed; others may be minting with us."""

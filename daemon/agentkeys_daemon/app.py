@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agentkeys.audit import Ledger
+from agentkeys.audit import ChainedLedger, FileHeadKeeper, VaultHeadKeeper, head_account
 from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Identity, Profile
 from agentkeys.documents import credential_variables
@@ -21,7 +21,11 @@ from agentkeys.server_times import ServerTimes
 from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.aws_files import AwsFiles
+from agentkeys_daemon.closing import Closing
+from agentkeys_daemon.diagnosis import Diagnosis
+from agentkeys_daemon.disk_sync import DiskSync
 from agentkeys_daemon.identities import Identities, LiveIdentity
+from agentkeys_daemon.ledger_head import LedgerHead
 from agentkeys_daemon.logins import Logins
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.peers import Peer, itself
@@ -56,6 +60,8 @@ class LeftBehind:
     blobs: Mapping[str, Secret]
     """What the vault kept by account, where it was memory."""
     runs: Sequence[Run]
+    waiting: Sequence[str]
+    """The ledger's records that could not be written."""
 
 
 class App:
@@ -67,7 +73,7 @@ class App:
         configuration: ConfigSource,
         opened: OpenedVault,
         transport: Transport,
-        ledger: Ledger,
+        ledger: ChainedLedger,
         clock: Clock,
         paths: Paths,
         watch: ProcessWatch,
@@ -100,14 +106,40 @@ class App:
             sources=self._sources,
         )
         self.leases = ProfileLeases(identities=self.identities, transport=transport, clock=clock)
+        self._closing = Closing(leases=self.leases, reachable=self._open_terms)
+        disk = DiskSync(ledger.sync)
+        self.ledger = ledger
+        self.ledger_head = LedgerHead(
+            ledger=ledger,
+            keeper=VaultHeadKeeper(
+                vault=opened.vault,
+                account=head_account(paths.state),
+                beside=FileHeadKeeper(paths.ledger_head),
+            ),
+            settle=disk.settle,
+        )
         self.records = Recorder(
-            ledger=ledger, session_of=lambda identity: self.identities.keeper(identity).held_session
+            ledger=ledger,
+            session_of=lambda identity: self.identities.keeper(identity).held_session,
+            is_required=lambda: bool(self._known_config and self._known_config.is_audit_required),
+            settle=disk.settle,
+            appended=self.ledger_head.appended,
         )
         self.logins = Logins(
             identities=self.identities,
             transport=transport,
             records=self.records,
             changed=self._became_another,
+        )
+        self.diagnosis = Diagnosis(
+            config=lambda: self.config,
+            opened=opened,
+            identities=self.identities,
+            leases=self.leases,
+            records=self.records,
+            head=self.ledger_head,
+            transport=transport,
+            clock=clock,
         )
         self.runs = Runs(
             files=RunFiles(paths.runs),
@@ -126,6 +158,7 @@ class App:
         """The configuration as it stands now; what failed under another one may be tried again."""
         config = self._configuration.current()
         if config is not self._known_config:
+            self._closing.note(self._known_config, config)
             self._known_config = config
             self._start_over(self.identities.live)
         return config
@@ -151,6 +184,7 @@ class App:
     def refresh(self) -> timedelta | None:
         """Begins to mint what is due; returns how long until something will be, None if nothing."""
         self.identities.mend()
+        self._closing.begin(self.config)
         pauses = [*self._refresh_profiles(), *self.runs.refresh()]
         return min((pause for pause in pauses if pause is not None), default=None)
 
@@ -162,7 +196,7 @@ class App:
         run_id = inside.id if inside else None
         # The same process may have become a narrower run since it asked last.
         lease = self._repeats.answer((profile.name, run_id, peer.parent()), lease)
-        self.records.served(profile, lease, peer, run_id=run_id)
+        await self.records.served(profile, lease, peer, run_id=run_id)
         return lease
 
     async def environment(
@@ -171,7 +205,7 @@ class App:
         """The variables of a program that becomes no run, secrets in the clear."""
         lease = await self.leases.lease(self._terms(profile, inside))
         variables = self._files.place(profile, lease, inherited_region=inherited_region)
-        self.records.served(profile, lease, peer, run_id=inside.id if inside else None)
+        await self.records.served(profile, lease, peer, run_id=inside.id if inside else None)
         return variables | credential_variables(lease)
 
     async def ensure(
@@ -206,7 +240,10 @@ class App:
         endpoint = await self.runs.aclose()
         await self._sources.settle()
         await self.identities.flush()
-        left = LeftBehind(endpoint, self.opened.in_memory(), tuple(self.runs.all))
+        # Of what the runs' ends and the last mints have left.
+        await self.ledger_head.aclose()
+        waiting = self.ledger.waiting
+        left = LeftBehind(endpoint, self.opened.in_memory(), tuple(self.runs.all), waiting)
         await self.opened.vault.aclose()
         await self._transport.aclose()
         return left
@@ -223,6 +260,18 @@ class App:
             if run.profile != profile.name:
                 with suppress(AgentkeysError):
                     yield self.runs.terms(run)
+
+    def _open_terms(self, config: Config) -> Iterator[LeaseTerms]:
+        """Of everything that is served without breaking a glass."""
+        for profile in config.profiles.values():
+            if not profile.is_break_glass:
+                with suppress(AgentkeysError):
+                    yield self.leases.terms(profile)
+        for run in self.runs.live:
+            with suppress(AgentkeysError):
+                terms = self.runs.terms(run)
+                if not terms.profile.is_break_glass:
+                    yield terms
 
     def _refresh_profiles(self) -> Iterator[timedelta | None]:
         for profile in self.config.profiles.values():
@@ -255,21 +304,22 @@ class App:
         self._start_over([live])
         self._forget_errors(live.identity)
 
-    def _minted(self, terms: LeaseTerms, outcome: Lease | AgentkeysError) -> None:
+    async def _minted(self, terms: LeaseTerms, outcome: Lease | AgentkeysError) -> None:
         profile = terms.profile
-        self.changed.set()
         if not self._has_minted:
             # What speaks HTTP and reads tokens has just been loaded.
             keep_what_is_loaded()
             self._has_minted = True
         if isinstance(outcome, Lease):
             self.last_errors.pop(profile.name, None)
-            self.records.minted(profile, outcome, run_id=terms.run_id)
+            await self.records.minted(profile, outcome, run_id=terms.run_id)
         else:
             self.last_errors[profile.name] = LastError(
                 outcome.code, outcome.message, outcome.hint, self.clock.now()
             )
             self.records.mint_failed(profile, outcome, run_id=terms.run_id)
+        # Once it is held, which it is right after this.
+        asyncio.get_running_loop().call_soon(self.changed.set)
 
     def _forget_errors(self, identity: Identity) -> None:
         for profile in self.config.profiles.values():

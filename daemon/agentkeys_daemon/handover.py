@@ -44,13 +44,15 @@ class Handover:
     """What the vault kept by account, where it was memory."""
     runs: Sequence[Mapping[str, Any]] = ()
     """The runs as documents: what is on record of them may have found no room on the disk."""
+    waiting: Sequence[str] = ()
+    """The ledger's records that have found no room either."""
 
     def become_next(self) -> None:
         """Replaces this program; returns only by raising DaemonError."""
         descriptors = (
             _given(self.listening),
             _given(self.endpoint) if self.endpoint else _NONE,
-            _write(self.blobs, self.runs),
+            self._write(),
         )
         told = ",".join(map(str, (*descriptors, int(self.keeps_socket))))
         argv = own_module("agentkeys_daemon", FLAG, told)
@@ -64,6 +66,20 @@ class Handover:
                 hint="install agentkeys anew, then run: agentkeys daemon start",
             ) from problem
 
+    def _write(self) -> int:
+        """The descriptor of what memory alone holds."""
+        if not hasattr(os, "memfd_create"):  # macOS: who was logged in has to log in again
+            return _NONE
+        descriptor = os.memfd_create("agentkeys", 0)
+        held = {
+            "blobs": {account: blob.reveal() for account, blob in self.blobs.items()},
+            "runs": self.runs,
+            "waiting": self.waiting,
+        }
+        with os.fdopen(os.dup(descriptor), "wb") as memory:
+            memory.write(json.dumps(held).encode())
+        return descriptor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
@@ -75,6 +91,7 @@ class Taken:
     """The descriptor of the endpoint's socket."""
     blobs: Mapping[str, Secret]
     runs: Sequence[Mapping[str, Any]]
+    waiting: Sequence[str]
 
 
 def take_over(told: str) -> Taken:
@@ -92,6 +109,7 @@ def take_over(told: str) -> Taken:
             endpoint=None if endpoint == _NONE else endpoint,
             blobs={str(account): Secret(str(blob)) for account, blob in blobs.items()},
             runs=held.get("runs", ()),
+            waiting=tuple(map(str, held.get("waiting", ()))),
         )
     except (ValueError, OSError) as problem:
         raise DaemonError(
@@ -102,16 +120,6 @@ def take_over(told: str) -> Taken:
 def _given(found: socket.socket) -> int:
     found.set_inheritable(True)
     return found.fileno()
-
-
-def _write(blobs: Mapping[str, Secret], runs: Sequence[Mapping[str, Any]]) -> int:
-    if not hasattr(os, "memfd_create"):  # macOS: who was logged in has to log in again
-        return _NONE
-    descriptor = os.memfd_create("agentkeys", 0)
-    held = {"blobs": {account: blob.reveal() for account, blob in blobs.items()}, "runs": runs}
-    with os.fdopen(os.dup(descriptor), "wb") as memory:
-        memory.write(json.dumps(held).encode())
-    return descriptor
 
 
 def _read(descriptor: int) -> dict[str, Any]:

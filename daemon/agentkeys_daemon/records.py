@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from agentkeys.audit import AuditRecord, Ledger
@@ -23,18 +24,62 @@ VIA_JWT = "data-role-via-jwt"
 log = logging.getLogger("agentkeys.daemon")
 
 
-class Recorder:
-    """Turns events into audit records; `trouble` is why the last one could not be written."""
+async def _nothing_to_settle() -> None:
+    pass
 
-    def __init__(self, *, ledger: Ledger, session_of: Callable[[Identity], Session | None]) -> None:
-        self.trouble: AuditError | None = None
+
+class Recorder:
+    """Turns events into audit records.
+
+    What cannot be written is written later, and stops nobody, with two exceptions: what hands out
+    credentials raises AuditError where `is_required`, and what must be on record always does.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        session_of: Callable[[Identity], Session | None],
+        is_required: Callable[[], bool] = lambda: False,
+        settle: Callable[[], Awaitable[None]] = _nothing_to_settle,
+        appended: Callable[[bool], None] = lambda _at_once: None,
+    ) -> None:
+        """`settle` returns once what was appended is on the disk; raises AuditError.
+
+        `appended` hears of every line, and whether it is worth more than the others.
+        """
+        self._trouble: AuditError | None = None
         self._ledger = ledger
         self._session_of = session_of
+        self._is_required = is_required
+        self._settle = settle
+        self._appended = appended
+        self._owes = False
+        """Whether something that has to outlive the machine may not."""
+        self._is_late = False
+        """Whether something of that kind waits to be written at all."""
 
-    def minted(self, profile: Profile, lease: Lease, *, run_id: str | None) -> None:
-        """`run_id` is of the run whose own lease it is."""
-        facts = self._leased(profile, lease)
-        self._append("mint", **facts, uid=os.getuid(), run_id=run_id)
+    @property
+    def trouble(self) -> AuditError | None:
+        """Why the last record could not be written, or not be brought to the disk.
+
+        Or, for as long as the daemon lives, that others are missing.
+        """
+        return self._trouble or self._ledger.gap
+
+    async def minted(
+        self, profile: Profile, lease: Lease, *, run_id: str | None, must: bool = False
+    ) -> None:
+        """Returns when it is on the disk; raises AuditError where it `must` be.
+
+        `run_id` is of the run whose own lease it is.
+        """
+        facts = {**self._leased(profile, lease), "uid": os.getuid(), "run_id": run_id}
+        try:
+            await self._append_durably("mint", facts, keep=True)
+        except AuditError:
+            if must:
+                raise
 
     def mint_failed(self, profile: Profile, problem: AgentkeysError, *, run_id: str | None) -> None:
         request_id = problem.request_id if isinstance(problem, StsError) else None
@@ -47,7 +92,14 @@ class Recorder:
             run_id=run_id,
         )
 
-    def served(
+    async def break_glass(
+        self, profile: Profile, peer: Peer, *, reason: str, run_id: str | None
+    ) -> None:
+        """Returns when it is on the disk; raises AuditError where it cannot be, whatever it is."""
+        facts = {**self._profile(profile), **_peer(peer), "reason": reason, "run_id": run_id}
+        await self._append_durably("break_glass", facts, keep=False)
+
+    async def served(
         self,
         profile: Profile,
         lease: Lease,
@@ -56,7 +108,7 @@ class Recorder:
         run_id: str | None = None,
         requested_role: str | None = None,
     ) -> str:
-        """Returns the event's id.
+        """Returns the event's id; raises AuditError where records are required.
 
         `run_id` is of the run that the peer is in, `requested_role` what it has asked for, where
         that is not the profile's role.
@@ -64,10 +116,14 @@ class Recorder:
         facts = {**self._leased(profile, lease), **_peer(peer), "run_id": run_id}
         if requested_role:
             facts["requested_role"] = requested_role
-        return self._append("serve", **facts)
+        return await self._hand_out("serve", facts, must=self._is_required())
 
-    def run_started(self, profile: Profile, lease: Lease, peer: Peer, run_id: str) -> None:
-        self._append("run_start", **self._leased(profile, lease), **_peer(peer), run_id=run_id)
+    async def run_started(
+        self, profile: Profile, lease: Lease, peer: Peer, run_id: str, *, must: bool = False
+    ) -> None:
+        """Raises AuditError where records are required, or this one `must` be."""
+        facts = {**self._leased(profile, lease), **_peer(peer), "run_id": run_id}
+        await self._hand_out("run_start", facts, must=must or self._is_required())
 
     def run_ended(self, run: Run) -> None:
         """Its program has ended."""
@@ -117,18 +173,59 @@ class Recorder:
             **_session(self._session_of(profile.identity)),
         }
 
+    async def _hand_out(self, event: str, facts: dict[str, Any], *, must: bool) -> str:
+        """Returns the event's id."""
+        if not must:
+            return self._append(event, **facts)
+        if self._owes:
+            # A mint that may be lost with the machine has given what is handed out now.
+            await self._settle_owed()
+        # What is not handed out must not be told later as if it had been.
+        record = AuditRecord(event=event, **facts)
+        self._write(record, keep=False)
+        if self._is_late:
+            # The mint's record has only now been written, along with this one.
+            self._is_late, self._owes = False, True
+            await self._settle_owed()
+        return record.event_id
+
+    async def _append_durably(self, event: str, facts: dict[str, Any], *, keep: bool) -> None:
+        try:
+            self._write(AuditRecord(event=event, **facts), keep=keep, at_once=True)
+        except AuditError:
+            self._is_late = self._is_late or keep
+            raise
+        self._owes = True
+        await self._settle_owed()
+
+    async def _settle_owed(self) -> None:
+        try:
+            await self._settle()
+        except AuditError as problem:
+            self._failed(problem)
+            raise
+        self._owes = False
+
     def _append(self, event: str, **facts: Any) -> str:
         """Returns the event's id, written down or not."""
         record = AuditRecord(event=event, **facts)
-        try:
-            self._ledger.append(record)
-        except AuditError as problem:
-            if self.trouble is None:
-                log.warning("%s", problem.message)
-            self.trouble = problem
-        else:
-            self.trouble = None
+        with suppress(AuditError):
+            self._write(record, keep=True)
         return record.event_id
+
+    def _write(self, record: AuditRecord, *, keep: bool, at_once: bool = False) -> None:
+        try:
+            self._ledger.append(record, keep=keep)
+        except AuditError as problem:
+            self._failed(problem)
+            raise
+        self._trouble = None
+        self._appended(at_once)
+
+    def _failed(self, problem: AuditError) -> None:
+        if self._trouble is None:
+            log.warning("%s", problem.message)
+        self._trouble = problem
 
 
 def _session(session: Session | None) -> dict[str, Any]:

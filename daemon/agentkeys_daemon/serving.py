@@ -14,6 +14,7 @@ from agentkeys.audit import FileLedger
 from agentkeys.clock import SystemClock
 from agentkeys.config import ConfigSource
 from agentkeys.errors import AgentkeysError
+from agentkeys.hardening import Hardening
 from agentkeys.keeper import Keeper
 from agentkeys.paths import Paths
 from agentkeys.transport import Transport
@@ -26,6 +27,7 @@ from agentkeys_daemon.idle import IdleExit
 from agentkeys_daemon.listening import OwnSocket
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.refresher import Refresher
+from agentkeys_daemon.request_log import logging_requests
 from agentkeys_daemon.runs.documents import parse_run, run_document
 from agentkeys_daemon.server import DaemonServer
 from agentkeys_daemon.status import StatusView
@@ -52,6 +54,8 @@ class Surroundings:
     """What an earlier daemon has left in this process, when it was restarted."""
     ready: Callable[[], None]
     """To be called once it listens."""
+    hardening: Hardening
+    """What this process was granted before it read a secret."""
 
 
 async def serve(around: Surroundings) -> Handover | None:
@@ -61,7 +65,9 @@ async def serve(around: Surroundings) -> Handover | None:
     """
     app = _make_app(around)
     path = around.paths.socket
-    view = StatusView(app=app, started_at=app.clock.now(), socket=str(path))
+    view = StatusView(
+        app=app, started_at=app.clock.now(), socket=str(path), hardening=around.hardening
+    )
     stop, ending = asyncio.Event(), _Ending()
 
     def restart(environ: Mapping[str, str]) -> None:
@@ -78,12 +84,17 @@ async def serve(around: Surroundings) -> Handover | None:
         is_busy=lambda: app.is_minting or bool(app.runs.live) or _is_login_here_alone(app),
     )
     listener = _listener(around)
-    server = DaemonServer(idle.watching(handlers), until=stop, leave=lambda: ending.leave(listener))
+    server = DaemonServer(
+        idle.watching(logging_requests(handlers, door="socket")),
+        until=stop,
+        leave=lambda: ending.leave(listener),
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, end)
     refresher = Refresher(refresh=app.refresh, changed=app.changed)
-    work = [_preload(app), refresher.run(), _end_idle(idle, stop)]
+    await app.ledger_head.begin()
+    work = [_preload(app), app.ledger_head.run(), refresher.run(), _end_idle(idle, stop)]
     if isinstance(listener, OwnSocket):
         work.append(_end_unreachable(listener, app, stop))
     background = [loop.create_task(task) for task in work]
@@ -104,6 +115,8 @@ async def serve(around: Surroundings) -> Handover | None:
         left = await app.aclose()
         log.info("restarting" if ending.next_environ else "ended")
     if ending.next_environ is None:
+        if left.waiting:
+            log.warning("%d records of the ledger could not be written", len(left.waiting))
         return None
     return Handover(
         environ=ending.environ_after(around, listener),
@@ -112,6 +125,7 @@ async def serve(around: Surroundings) -> Handover | None:
         endpoint=left.endpoint,
         blobs=left.blobs,
         runs=[run_document(run) for run in left.runs],
+        waiting=left.waiting,
     )
 
 
@@ -145,7 +159,11 @@ def _listener(around: Surroundings) -> OwnSocket | HandedSocket:
 
 def _make_app(around: Surroundings) -> App:
     clock = SystemClock()
-    ledger = FileLedger(path=around.paths.ledger, clock=clock)
+    ledger = FileLedger(
+        path=around.paths.ledger,
+        clock=clock,
+        waiting=around.taken.waiting if around.taken else (),
+    )
     ledger.mend()
     return App(
         configuration=ConfigSource(environ=around.environ, paths=around.paths),

@@ -20,9 +20,11 @@ sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 from tests.bench.crowding import resident_after_hours, warm_while_waiting
 from tests.bench.endpoint_load import endpoint_under_load
 from tests.bench.keeping import cold_start_ratio, missing_packages
+from tests.bench.ledger_cost import ledger_cost
 from tests.bench.load import one_by_one, under_load
 from tests.bench.processes import median_seconds
 from tests.bench.providing import SUBJECTS, provide_for_many
+from tests.bench.verifying import RECORDS, verify_many
 
 BIN = Path(sys.executable).parent
 PYTHON, AGENTKEYS = str(BIN / "python3"), str(BIN / "agentkeys")
@@ -47,13 +49,16 @@ def main() -> None:
             _call(environment, "sandbox", "stop")
     _print_places()
     _print_providing()
+    _print_verifying()
 
 
 def _measure(environment: dict[str, str], folder: Path, runs: int) -> None:
     print(f"{os.cpu_count()} CPUs, Python {sys.version.split()[0]}, {runs} runs of each program\n")
     _print_crowd(environment, folder)
     _print_programs(environment, runs)
+    _print_doctor(environment)
     _print_requests(environment)
+    _print_ledger(folder)
     print(f"| daemon, resident after all of this | {_resident(environment):.0f} MiB | 60 MiB |")
 
 
@@ -83,6 +88,16 @@ def _print_providing() -> None:
     )
     print(f"| a warm call of it, in a thread | {many.blocking * 1e6:.1f} µs | 20 µs |")
     print(f"| a warm call of it, in a task | {many.asynchronous * 1e6:.1f} µs | 20 µs |")
+
+
+def _print_verifying() -> None:
+    """The ledger, on one core."""
+    found = verify_many()
+    print(
+        f"| `audit verify`, records a second, of {RECORDS}"
+        f" | {found.per_second:,.0f} | at least 100,000 |"
+    )
+    print(f"| its memory beyond that for a thousand of them | {found.growth:.1f} MiB | 4 MiB |")
 
 
 def _print_crowd(environment: dict[str, str], folder: Path) -> None:
@@ -117,6 +132,13 @@ def _print_programs(environment: dict[str, str], runs: int) -> None:
         print(f"| {name} | {medians[name] / medians[BARE]:.2f} × | {limit} × |")
 
 
+def _print_doctor(environment: dict[str, str]) -> None:
+    """The whole walk, from the configuration to the proof, with a token and sessions of its own."""
+    doctor = {"the doctor": [AGENTKEYS, "doctor"]}
+    medians = median_seconds(doctor, environment=environment, runs=ROUNDS)
+    print(f"| `agentkeys doctor` in the sandbox | {medians['the doctor']:.2f} s | 3 s |")
+
+
 def _print_requests(environment: dict[str, str]) -> None:
     alone = one_by_one(environment, count=2000)
     crowd = statistics.median(
@@ -131,6 +153,13 @@ def _print_requests(environment: dict[str, str]) -> None:
         "| the endpoint of `exec --refresh`, 500 a second while leases are minted, p99"
         f" | {endpoint * 1000:.2f} ms | 50 ms |"
     )
+
+
+def _print_ledger(folder: Path) -> None:
+    cost = ledger_cost(folder)
+    shown, busy = cost.median * 1e6, cost.syncing * 1e6
+    print(f"| what its record in the ledger adds to it, median | {shown:.0f} µs | 200 µs |")
+    print(f"| the same while the disk takes mints' records | {busy:.0f} µs | 200 µs |")
 
 
 def _resident(environment: dict[str, str]) -> float:

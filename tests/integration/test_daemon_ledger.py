@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -20,11 +21,11 @@ from tests.support.programs import Home
 from tests.support.tokens import ALICE, BOB, CAROL
 
 FIELDS = [
-    "time", "event_id", "event", "outcome", "outcome_detail", "error_code", "identity", "subject",
-    "requester_wallet", "requester_token_hash", "profile", "store", "requested_role",
+    "time", "event_id", "event", "outcome", "outcome_detail", "reason", "error_code", "identity",
+    "subject", "requester_wallet", "requester_token_hash", "profile", "store", "requested_role",
     "sts_session_name", "run_id", "uid", "pid", "exe", "parent_exe", "cwd",
     "session_duration_seconds", "duration_got", "policy_hash", "access_key_id", "sts_request_id",
-    "expires_at",
+    "expires_at", "seq", "previous", "chain",
 ]  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -34,7 +35,7 @@ Line = dict[str, Any]
 @pytest.fixture
 def place(home: Home) -> Iterator[Place]:
     """ALICE has just logged in, and the ledger has no other line."""
-    (home.state / "audit" / "ledger.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(home.state / "audit", ignore_errors=True)
     with place_in(home, ALICE, BOB, CAROL) as found:
         yield found
 
@@ -62,7 +63,7 @@ def assert_of_us(line: Line) -> None:
         assert line["cwd"] == str(Path.cwd())
 
 
-ALWAYS = {"time", "event_id", "event", "outcome"}
+ALWAYS = {"time", "event_id", "event", "outcome", "seq", "previous", "chain"}
 WHO = {"identity", "subject", "requester_wallet", "requester_token_hash"}
 WHAT = {"profile", "store", "requested_role", "session_duration_seconds"}
 LEASE = {"sts_session_name", "duration_got", "access_key_id", "sts_request_id", "expires_at"}

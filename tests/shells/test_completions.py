@@ -71,6 +71,9 @@ def asked(home: Home, *words: str) -> set[str]:
         pytest.param("agentkeys login ", {"me", "robot"}, id="an identity"),
         pytest.param("agentkeys env --format f", {"fish"}, id="a format"),
         pytest.param("agentkeys exec --set A=reg", {"A=region"}, id="a field"),
+        pytest.param("agentkeys au", {"audit"}, id="the ledger"),
+        pytest.param("agentkeys audit ver", {"verify"}, id="its check"),
+        pytest.param("agentkeys audit --s", {"--since"}, id="its options"),
         pytest.param("agentkeys init --kind se", {"seaweedfs"}, id="a kind of store"),
         pytest.param("agentkeys-credential-process --profile b", {"backup"}, id="the shim"),
         pytest.param("agentkeys exec --allow s3://", set(), id="a rule"),
@@ -153,6 +156,7 @@ def test_a_running_daemon_knows_the_names() -> None:
         assert asked(configured(home), "agentkeys", "exec", "--profile", "") == {"told"}
         assert asked(home, "agentkeys", "login", "") == {"somebody"}
         assert asked(home, "agentkeys", "forget", "--run", "") == {"abcdefghijklmnop"}
+        assert asked(home, "agentkeys", "audit", "--run", "") == {"abcdefghijklmnop"}
 
 
 def test_real_daemons_are_asked_as_well(home: Home) -> None:

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from agentkeys.audit import AuditRecord
 from agentkeys.config import ConfigSource
 from agentkeys.errors import AgentkeysError
 from agentkeys.leases import Lease
@@ -21,6 +20,7 @@ from agentkeys_daemon.app import App
 from agentkeys_daemon.peers import itself
 from agentkeys_daemon.refresher import Refresher
 from agentkeys_daemon.watches import process_watch
+from tests.fakes.ledger import MemoryLedger
 from tests.support.hasty_loop import HastyLoop
 from tests.support.moved_clock import MovedClock
 from tests.support.place import render_toml
@@ -33,12 +33,12 @@ GRACE = 0.05
 """Real seconds after each step for what takes real time: loopback and threads."""
 
 
-class Rows(list[AuditRecord]):
-    """A ledger in memory; AuditRecord by AuditRecord, it is a list's `append` that is needed."""
+class Rows(MemoryLedger):
+    """A ledger in memory."""
 
     def mints(self, profile: str) -> int:
         """How many leases of `profile` were minted."""
-        mints = (row for row in self if row.event == "mint" and row.outcome == "ok")
+        mints = (row for row in self.records if row.event == "mint" and row.outcome == "ok")
         return sum(row.profile == profile for row in mints)
 
 

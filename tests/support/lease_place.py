@@ -94,6 +94,9 @@ class Place:
             times=ServerTimes(clock=self.clock),
         )
 
+    async def _note(self, terms: LeaseTerms, what: Lease | AgentkeysError) -> None:
+        self.reports.append((terms.profile.name, what))
+
     def _cache(self) -> LeaseCache:
         async def no_pause(_seconds: float) -> None:
             pass
@@ -105,7 +108,7 @@ class Place:
             holder=self.keeper,
             failures=FailureMemory(clock=self.clock, draw=lambda: self.draw),
             clock=self.clock,
-            report=lambda terms, what: self.reports.append((terms.profile.name, what)),
+            report=self._note,
             patience=self.patience,
         )
 

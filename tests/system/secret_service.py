@@ -73,7 +73,7 @@ class SecretService:
 
     def start_keyring(self, *, password: str | None) -> None:
         """Starts GNOME Keyring; a password makes a default collection and leaves it unlocked."""
-        with self._connection() as bus:
+        with self.connection() as bus:
             self._keyring = subprocess.Popen(
                 self._keyring_command(unlocks=password is not None),
                 env=self.environment,
@@ -94,12 +94,12 @@ class SecretService:
 
     def lock(self) -> None:
         """Locks the default collection, as a screen lock or a time-out would."""
-        with self._connection() as bus:
+        with self.connection() as bus:
             secretstorage.Collection(bus).lock()
 
     def unlock(self, password: str) -> None:
         """Unlocks the default collection, as its prompt would if somebody were there."""
-        with self._connection() as bus:
+        with self.connection() as bus:
             _, session = _call(bus, "OpenSession", "sv", "plain", ("s", ""))
             secret = (session, b"", password.encode(), "text/plain")
             collection = secretstorage.Collection(bus).collection_path
@@ -140,7 +140,7 @@ class SecretService:
         return [*command, "--unlock"] if unlocks else command
 
     @contextmanager
-    def _connection(self) -> Iterator[DBusConnection]:
+    def connection(self) -> Iterator[DBusConnection]:
         with open_dbus_connection(self.environment["DBUS_SESSION_BUS_ADDRESS"]) as connection:
             yield connection
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from agentkeys.audit import AuditRecord, FileLedger
 from agentkeys.errors import AuditError
+from tests.support.chains import assert_chained
 from tests.support.moved_clock import SAMPLE_NOW, MovedClock
 from tests.support.samples import broker_sample
 
@@ -38,7 +39,8 @@ def test_a_record_is_a_line_with_every_field(tmp_path: Path) -> None:
     assert line["time"] == line["expires_at"] == "2026-06-01T12:00:00Z"
     assert (line["event"], line["outcome"], line["profile"]) == ("mint", "ok", "data")
     assert line["identity"] is None
-    assert list(line) == ["time", *(field.name for field in fields(AuditRecord))]
+    names = [field.name for field in fields(AuditRecord)]
+    assert list(line) == ["time", *names, "seq", "previous", "chain"]
 
 
 def test_columns_are_called_as_the_broker_s() -> None:
@@ -71,6 +73,9 @@ def test_a_ledger_that_was_moved_away_begins_anew(tmp_path: Path) -> None:
     path.rename(tmp_path / "old.jsonl")
     keeps_on.append(AuditRecord(event="logout"))
     assert [line["event"] for line in lines(path)] == ["logout"]
+    path.rename(tmp_path / "ledger-000000000002.jsonl")
+    (tmp_path / "old.jsonl").rename(path.with_name("ledger-000000000001.jsonl"))
+    assert len(assert_chained(path)) == 2
 
 
 @given(text=st.text(st.characters(codec=None)))
@@ -97,27 +102,29 @@ for _ in range(200):
 
 
 def test_a_line_that_was_torn_takes_no_other_with_it(tmp_path: Path) -> None:
-    """As by a power cut: whatever is appended to it begins a line of its own."""
+    """As by a power cut: it is taken away, and what there was of it is told."""
     path = tmp_path / "ledger.jsonl"
-    ledger = FileLedger(path=path, clock=MovedClock())
-    ledger.append(AuditRecord(event="login"))
+    ledger(path).append(AuditRecord(event="login"))
     with path.open("a") as file:
         file.write('{"time": "2026-06-01T12:0')
+    started = ledger(path)
     for _ in range(2):
-        ledger.mend()
-    ledger.append(AuditRecord(event="logout"))
-    first, torn, last = path.read_text().splitlines()
-    assert (json.loads(first)["event"], json.loads(last)["event"]) == ("login", "logout")
-    assert torn == '{"time": "2026-06-01T12:0'
+        started.mend()
+    started.append(AuditRecord(event="logout"))
+    login, recovered, logout = assert_chained(path)
+    assert (login["event"], logout["event"]) == ("login", "logout")
+    assert (recovered["event"], recovered["outcome"]) == ("recovered", "ok")
+    said = 'a torn line of 25 bytes was removed: {"time": "2026-06-01T12:0'
+    assert recovered["outcome_detail"] == said
 
 
 def test_lines_of_two_processes_do_not_mix(tmp_path: Path) -> None:
-    """Each is written at once, at the end."""
+    """Each is written at once, at the end, and takes up the chain where the others have left it."""
     path = tmp_path / "ledger.jsonl"
     argv = [sys.executable, "-c", APPEND_MANY, str(path)]
     writers = [subprocess.Popen(argv) for _ in range(3)]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
-    assert len(lines(path)) == 600
+    assert len(assert_chained(path)) == 600
 
 
 def _unusable_folder(path: Path) -> None:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from agentkeys.audit import AuditRecord
 from agentkeys.config import BrokerIdentity, GithubIdentity
+from agentkeys.errors import AgentkeysError
+from agentkeys.leases import Lease, LeaseTerms
 from agentkeys.secret import Secret
 from agentkeys.sessions import GithubSession
 from agentkeys.transport import Transport
@@ -17,6 +18,7 @@ from agentkeys_daemon.logins import Logins
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.token_sources import TokenSources
+from tests.fakes.ledger import MemoryLedger
 from tests.fakes.vault import FragileVault
 from tests.support.moved_clock import MovedClock
 
@@ -25,14 +27,8 @@ PERSON = BrokerIdentity("me", "https://broker.example.com", "sts.amazonaws.com",
 US = Peer(os.getuid(), None)
 
 
-class Pages:
-    """A ledger in memory."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def append(self, record: AuditRecord) -> None:
-        self.events.append(record.event)
+async def unheard(_terms: LeaseTerms, _outcome: Lease | AgentkeysError) -> None:
+    """Nothing is minted here."""
 
 
 class Place:
@@ -42,13 +38,13 @@ class Place:
         clock = MovedClock()
         transport = Transport(clock=clock)
         self.vault = FragileVault()
-        self.pages = Pages()
+        self.pages = MemoryLedger()
         self.identities = Identities(
             vault=self.vault,
             times=transport.times,
             clock=clock,
             state=Path("/state"),
-            report=lambda _terms, _outcome: None,
+            report=unheard,
             sources=TokenSources(
                 transport=transport, clock=clock, environ={}, logged_in=lambda _name, _session: None
             ),

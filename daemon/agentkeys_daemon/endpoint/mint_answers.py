@@ -11,6 +11,7 @@ from math import ceil
 from agentkeys.documents import mint_document
 from agentkeys.errors import (
     AgentkeysError,
+    AuditError,
     DaemonTimeout,
     ScopeRefused,
     StsError,
@@ -70,6 +71,8 @@ def _kind(problem: AgentkeysError) -> tuple[int, str]:
         return 502, "sts_error"
     if isinstance(problem, DaemonTimeout):
         return 503, "backend_unreachable"
+    if isinstance(problem, AuditError):
+        return 500, "audit_error"
     if isinstance(problem, TokenError):
         return (502, "backend_unreachable") if problem.retryable else (403, "forbidden")
     # Whatever is left is a matter of configuration or storage here.

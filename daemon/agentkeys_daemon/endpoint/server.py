@@ -10,6 +10,7 @@ from agentkeys_daemon.endpoint.listener import LOOPBACK
 from agentkeys_daemon.endpoint.protocol import EndpointProtocol, EndpointState, Limits
 from agentkeys_daemon.endpoint.runs import EndpointRuns
 from agentkeys_daemon.http_server import HttpServer
+from agentkeys_daemon.request_log import logging_requests
 
 __all__ = ["Endpoint"]
 
@@ -44,12 +45,9 @@ class Endpoint:
             raise RuntimeError("the endpoint is open already")
         self._listening = listening
         self._stop = asyncio.Event()
+        door = Door(runs=self._runs, port=_port(listening), mint_seconds=self._limits.mint_seconds)
         server = HttpServer(
-            Door(
-                runs=self._runs,
-                port=_port(listening),
-                mint_seconds=self._limits.mint_seconds,
-            ),
+            logging_requests(door, door="endpoint"),
             protocol=EndpointProtocol,
             until=self._stop,
         )

@@ -63,6 +63,9 @@ class DaemonHandlers:
         self._settings.check(request)
         return json_answer(configured_profiles(self._app.config))
 
+    async def ledger(self, request: HttpRequest, name: str) -> HttpAnswer:
+        return json_answer(self._view.ledger())
+
     async def list_runs(self, request: HttpRequest, name: str) -> HttpAnswer:
         return json_answer({"version": 1, "runs": self._view.runs()})
 

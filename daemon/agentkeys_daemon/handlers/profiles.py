@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from agentkeys.config import REGION, Profile
 from agentkeys.documents import credential_process_document
-from agentkeys.errors import ConfigError, ProtocolError
+from agentkeys.errors import ConfigError, ProtocolError, SourceAbsent
 from agentkeys.protocol import DEFAULT, NOTICE_HEADER, REGION_HEADER, TERMINAL_HEADER, quote
 from agentkeys_daemon.app import App
+from agentkeys_daemon.handed_over import handed_over
 from agentkeys_daemon.handlers.forgotten import forgotten
 from agentkeys_daemon.http import HttpAnswer, HttpRequest, json_answer
 from agentkeys_daemon.notices import ToldOnce, short_session
@@ -93,6 +94,20 @@ class ProfileHandlers:
         profile = self.profile(name)
         await self._app.ensure(profile, timedelta(seconds=seconds), inside=request.inside)
         return json_answer(self._view.status(profile, inside=request.inside))
+
+    async def diagnose(self, request: HttpRequest, name: str) -> HttpAnswer:
+        profile = self.profile(name)
+        absent = None
+        try:
+            await self._app.logins.take_over(
+                profile.identity, handed_over(request.headers), request.peer
+            )
+        except SourceAbsent as problem:
+            absent = problem  # a diagnosis as well, and no reason to look at nothing else
+        hardening = self._view.health().get("hardening")
+        findings = await self._app.diagnosis.examine(profile, hardening=hardening, absent=absent)
+        documents = [finding.to_document() for finding in findings]
+        return json_answer({"version": 1, "profile": profile.name, "findings": documents})
 
     async def forget(self, request: HttpRequest, name: str) -> HttpAnswer:
         profile = self.profile(name)

@@ -58,6 +58,7 @@ class Handlers:
             ("POST", "shutdown"): own.shutdown,
             ("POST", "restart"): own.restart,
             ("GET", "profiles"): own.profiles,
+            ("GET", "ledger"): own.ledger,
             ("GET", "runs"): own.list_runs,
             ("DELETE", "leases"): own.forget_all,
         }
@@ -68,6 +69,7 @@ class Handlers:
             ("GET", "profiles", "prompt"): profiles.prompt,
             ("POST", "profiles", "runs"): profiles.begin_run,
             ("POST", "profiles", "refresh"): profiles.refresh,
+            ("POST", "profiles", "diagnosis"): profiles.diagnose,
             ("DELETE", "profiles", "leases"): profiles.forget,
             ("DELETE", "runs"): own.forget_run,
             ("GET", "identities"): identities.whoami,

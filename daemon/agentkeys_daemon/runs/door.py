@@ -71,10 +71,10 @@ class RunDoor:
             profile = self._terms.profile(run)
             newest = await self._lease(run, profile, seconds=COLD_SECONDS, patience=AT_ONCE)
             lease = self._repeats.answer(run.id, newest)
+            await self._records.served(profile, lease, peer, run_id=run.id)
         except AgentkeysError as problem:
             self._records.refused(profile, problem, peer, run_id=run.id)
             raise
-        self._records.served(profile, lease, peer, run_id=run.id)
         return lease
 
     async def mint(self, run_id: str) -> Minted:
@@ -86,10 +86,12 @@ class RunDoor:
             profile = self._terms.profile(run)
             lease = await self._lease(run, profile, seconds=MINT_SECONDS)
             self._check_still(run)
+            event_id = await self._records.served(
+                profile, lease, peer, run_id=run.id, requested_role=VIA_JWT
+            )
         except AgentkeysError as problem:
             self._records.refused(profile, problem, peer, run_id=run.id, requested_role=VIA_JWT)
             raise
-        event_id = self._records.served(profile, lease, peer, run_id=run.id, requested_role=VIA_JWT)
         record_id = f"aud_{int(self._clock.now().timestamp())}_{event_id}"
         return Minted(lease, wallet_of(profile, lease), record_id)
 

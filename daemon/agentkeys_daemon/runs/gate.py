@@ -7,7 +7,13 @@ from agentkeys_daemon.runs.registry import Inside
 
 __all__ = ["check_inside"]
 
-_OPEN = {("GET", "health"), ("GET", "status"), ("GET", "profiles"), ("GET", "runs")}
+_OPEN = {
+    ("GET", "health"),
+    ("GET", "ledger"),
+    ("GET", "profiles"),
+    ("GET", "runs"),
+    ("GET", "status"),
+}
 _OWN = {
     ("GET", "profiles", "credentials"),
     ("GET", "profiles", "environment"),
