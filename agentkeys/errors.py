@@ -183,7 +183,8 @@ class WrongIdentity(TokenError):
 class StsError(AgentkeysError):
     """AssumeRoleWithWebIdentity gave no credentials.
 
-    `sts_code` and `request_id` are the store's own words, where it said any.
+    `sts_code` and `request_id` are the store's own words, where it said any; `reason` is what they
+    mean, whatever the store calls it, such as `wrong_audience`.
     """
 
     code = "sts_error"
@@ -195,11 +196,13 @@ class StsError(AgentkeysError):
         hint: str = "",
         sts_code: str | None = None,
         request_id: str | None = None,
+        reason: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message, hint=hint, retry_after=retry_after)
         self.sts_code = sts_code
         self.request_id = request_id
+        self.reason = reason
 
 
 class StsUnreachable(StsError):

@@ -137,6 +137,12 @@ class LeaseCache:
         await self._holder.drop_leases(digests)
         return until
 
+    async def drop_others(self, *, keep: Collection[str]) -> None:
+        """Drops the leases held under none of the digests in `keep`; raises VaultError."""
+        await self._holder.load()
+        if others := {*self._holder.held_leases} - {*keep}:
+            await self._holder.drop_leases(others)
+
     async def drop_run(self, run_id: str) -> None:
         """Drops the run's own leases, also those that are just being minted; raises VaultError."""
         await self._holder.load()

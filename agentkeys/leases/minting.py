@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +34,9 @@ from agentkeys.sts.refusals import Audiences
 from agentkeys.sts.request import AssumeRoleRequest
 from agentkeys.tokens import TokenSource
 
-__all__ = ["Minter", "check_expected", "check_user"]
+__all__ = ["Minter", "check_expected", "check_token", "check_user", "plain_claims"]
+
+log = logging.getLogger("agentkeys.leases")
 
 MINT_LIMIT = timedelta(seconds=20)
 """A mint ends before its waiting clients do, so that they hear why it failed."""
@@ -79,6 +82,9 @@ class Minter:
         try:
             async with asyncio.timeout(MINT_LIMIT.total_seconds()):
                 minted = await self._mint(terms, source, subject, end)
+        except AgentkeysError as problem:
+            log.debug("no mint for %s: %s", terms.profile.name, problem.code)
+            raise
         except TimeoutError:
             raise DaemonTimeout(
                 f"no credentials for {terms.profile.name} within {MINT_LIMIT.seconds} s",
@@ -86,22 +92,25 @@ class Minter:
             ) from None
         return self._lease(minted, terms, plan)
 
+    async def mint_once(self, terms: LeaseTerms, token: WebIdentityToken) -> Lease:
+        """The same for a token at hand, by one call: nothing is waited for or tried again.
+
+        It checks the token as `mint` does. Raises TokenError, StsError and their leaves.
+        """
+        check_token(terms.profile, token)
+        return self._lease(await self._assume(terms, token), terms, first_refresh)
+
     async def _mint(
         self, terms: LeaseTerms, source: TokenSource, subject: str, end: float
     ) -> _Minted:
-        profile = terms.profile
         token: WebIdentityToken | None = None
         renewed = False
         retries_left = ATTEMPTS
         while True:
             retries_left -= 1
             token = token or await self._fetch(terms, source, subject, end)
-            asked_at = self._clock.monotonic()
-            request = _request(terms, token, self._clock.now())
             try:
-                role = await terms.exchange.assume_role_with_web_identity(
-                    request, audiences=Audiences(token.audiences, profile.identity.audience)
-                )
+                return await self._assume(terms, token)
             except StsTokenRefused:
                 # A token can expire on its way to the store; a second refusal has another reason.
                 if renewed or not retries_left:
@@ -114,24 +123,20 @@ class Minter:
                 await self._sleep(pause)
                 if token.expires_at - self._clock.now() < REUSABLE:
                     token = None
-            else:
-                return _Minted(asked_at, request, token, role)
+
+    async def _assume(self, terms: LeaseTerms, token: WebIdentityToken) -> _Minted:
+        asked_at = self._clock.monotonic()
+        request = _request(terms, token, self._clock.now())
+        role = await terms.exchange.assume_role_with_web_identity(
+            request, audiences=Audiences(token.audiences, terms.profile.identity.audience)
+        )
+        return _Minted(asked_at, request, token, role)
 
     async def _fetch(
         self, terms: LeaseTerms, source: TokenSource, subject: str, end: float
     ) -> WebIdentityToken:
-        profile = terms.profile
         token = await self._patiently(lambda: source.fetch_token(subject), end)
-        store, audience = profile.store.kind, profile.identity.audience
-        if audience not in (None, *token.audiences):
-            raise TokenUnconfined(
-                f"the token is for {', '.join(token.audiences)}, not for {audience}",
-                hint=f"have the issuer make it for {audience} or, if {store.title} takes the one"
-                " that it has, set the identity's audience to that",
-            )
-        check_token_form(store, algorithm=token.algorithm, key_id=token.key_id)
-        check_confined(token, profile.confine)
-        check_expected(profile, token.subject, token.claims.get(WALLET_CLAIM))
+        check_token(terms.profile, token)
         if terms.run_id:
             # Nobody shares the mint, so that it can be refused before it is made.
             check_user(terms, token.user)
@@ -162,6 +167,7 @@ class Minter:
         expires_at = role.credentials.expires_at
         skew = believed_skew(role, minted.token, terms.profile.duration, now)
         taken = timedelta(seconds=self._clock.monotonic() - minted.asked_at)
+        log.debug("minted for %s in %.0f ms", terms.profile.name, 1000 * taken.total_seconds())
         minted_at = now + skew - taken
         return Lease(
             credentials=role.credentials,
@@ -192,6 +198,20 @@ class _Minted:
 def plain_claims(claims: Mapping[str, Any]) -> dict[str, str]:
     """The top-level ones that are strings: what prefixes are made of."""
     return {name: value for name, value in claims.items() if isinstance(value, str)}
+
+
+def check_token(profile: Profile, token: WebIdentityToken) -> None:
+    """Raises TokenError for one that the profile's store must not be shown."""
+    store, audience = profile.store.kind, profile.identity.audience
+    if audience not in (None, *token.audiences):
+        raise TokenUnconfined(
+            f"the token is for {', '.join(token.audiences)}, not for {audience}",
+            hint=f"have the issuer make it for {audience} or, if {store.title} takes the one"
+            " that it has, set the identity's audience to that",
+        )
+    check_token_form(store, algorithm=token.algorithm, key_id=token.key_id)
+    check_confined(token, profile.confine)
+    check_expected(profile, token.subject, token.claims.get(WALLET_CLAIM))
 
 
 def check_expected(profile: Profile, subject: str, wallet: object) -> None:

@@ -52,6 +52,7 @@ AWS = StoreKind(
         Rule(Case.UNKNOWN_PROVIDER, "InvalidIdentityToken", ("no openidconnect provider",)),
         Rule(Case.TOKEN_INVALID, "InvalidIdentityToken"),
         Rule(Case.KEYS_UNREACHABLE, "IDPCommunicationError"),
+        Rule(Case.TAG_SESSION, "AccessDenied", ("sts:tagsession",)),
         Rule(Case.NOT_TRUSTED, "AccessDenied"),
         Rule(Case.CLAIM_REFUSED, "IDPRejectedClaim"),
         Rule(Case.DURATION, "ValidationError", ("durationseconds",)),

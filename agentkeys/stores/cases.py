@@ -16,6 +16,9 @@ class Case(Enum):
 
     TOKEN_EXPIRED = auto()
     TOKEN_INVALID = auto()
+    NOT_YET_VALID = auto()
+    KEY_UNKNOWN = auto()
+    """The issuer's published keys, as the store has them, lack the token's."""
     UNSAID = auto()
     """Refused without a reason; an expired token is one of the possible ones."""
     KEYS_UNREACHABLE = auto()
@@ -23,6 +26,9 @@ class Case(Enum):
     WRONG_AUDIENCE = auto()
     UNKNOWN_PROVIDER = auto()
     NOT_TRUSTED = auto()
+    TAG_SESSION = auto()
+    """The token has session tags, and the role's trust policy does not allow them."""
+    ROLE_UNKNOWN = auto()
     CLAIM_REFUSED = auto()
     DURATION = auto()
     POLICY = auto()

@@ -21,6 +21,8 @@ CEPH = StoreKind(
     clamps_duration=False,
     algorithms=frozenset({"RS256", "ES256"}),
     needs_key_id=False,
+    needs_certificates=True,
+    reads_audiences="first",
     # It compares a session tag with a value, but has no variable for it in a resource: each user
     # has a statement of their own.
     default_confine=Confinement("tags"),

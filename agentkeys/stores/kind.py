@@ -45,6 +45,16 @@ class StoreKind:
     needs_key_id: bool
     """Whether the token's header must name its key (`kid`)."""
 
+    needs_certificates: bool = False
+    """Whether it reads a published key by its certificate (`x5c`) alone, and of the keys of an
+    issuer none but the first."""
+    reads_audiences: str = "any"
+    """Which of a token's several audiences it looks at: `any`, the `first`, or `one` where its
+    policies want it to be the only one."""
+    tells_without_role: bool = False
+    """Whether it checks the token even where a request names no role, so that its answer tells a
+    refused token from a role that trusts somebody else."""
+
     # How it keeps a user to what is theirs.
 
     default_confine: Confinement

@@ -57,7 +57,9 @@ MINIO = StoreKind(
         Rule(Case.TOKEN_EXPIRED, "InvalidParameterValue", ("token is expired",)),
         Rule(Case.DURATION, "InvalidParameterValue", ("durationseconds", "token expiry")),
         Rule(Case.WRONG_AUDIENCE, "InvalidParameterValue", ("audience", "openid client id")),
-        Rule(Case.CLAIM_REFUSED, "InvalidParameterValue", ("given policies", "policy claim")),
+        Rule(Case.CLAIM_REFUSED, "InvalidParameterValue", ("given policies", "claim missing")),
+        Rule(Case.ROLE_UNKNOWN, "InvalidParameterValue", ("rolearn",)),
+        Rule(Case.NOT_YET_VALID, "InvalidParameterValue", ("before issued", "not valid yet")),
         Rule(Case.POLICY, "InvalidParameterValue", ("policy",)),
         Rule(
             Case.KEYS_UNREACHABLE,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from agentkeys.clock import format_utc, parse_utc
 from agentkeys.errors import StsAnswerInvalid, StsBusy, StsError
 from agentkeys.http_dates import retry_after
 from agentkeys.models import AssumedRole, TemporaryCredentials
+from agentkeys.quoting import repeats
 from agentkeys.secret import Secret
 from agentkeys.stores import StoreKind
 from agentkeys.sts.document import (
@@ -20,7 +22,7 @@ from agentkeys.sts.document import (
     parse_document,
     text_of,
 )
-from agentkeys.sts.refusals import Audiences, Refusal, refused
+from agentkeys.sts.refusals import Audiences, Refusal, refused, token_parts
 from agentkeys.sts.request import AssumeRoleRequest
 
 __all__ = ["parse_answer"]
@@ -60,8 +62,8 @@ def parse_answer(
     try:
         root = parse_document(body)
         if status == 200:
-            return _assumed_role(root, headers, now)
-        refusal = _refusal(root, status, headers, now)
+            return _discreet_role(_assumed_role(root, headers, now), request)
+        refusal = _discreet_refusal(_refusal(root, status, headers, now), request)
     except MalformedDocument as problem:
         raise _no_answer(status, headers, now, str(problem)) from None
     raise refused(refusal, store=store, request=request, audiences=audiences)
@@ -79,6 +81,28 @@ def _assumed_role(root: ET.Element, headers: Mapping[str, str], now: datetime) -
         request_id=_request_id(only_child(root, "ResponseMetadata"), headers),
         subject=subject,
         packed_policy_percent=_percent(result),
+    )
+
+
+def _discreet_role(role: AssumedRole, request: AssumeRoleRequest | None) -> AssumedRole:
+    """Without what would have one of the secrets written down as a name of something."""
+    token, own = token_parts(request), role.credentials
+    if repeats(own.access_key_id, token):
+        raise MalformedDocument("without a usable AccessKeyId")
+    secrets = (*token, own.secret_access_key.reveal(), own.session_token.reveal())
+    return replace(
+        role,
+        request_id=None if repeats(role.request_id, secrets) else role.request_id,
+        subject=None if repeats(role.subject, token) else role.subject,
+    )
+
+
+def _discreet_refusal(refusal: Refusal, request: AssumeRoleRequest | None) -> Refusal:
+    token = token_parts(request)
+    if repeats(refusal.code, token):
+        raise MalformedDocument("without a usable Code")
+    return replace(
+        refusal, request_id=None if repeats(refusal.request_id, token) else refusal.request_id
     )
 
 

@@ -10,7 +10,7 @@ from agentkeys.stores import StoreKind, spell_algorithms
 from agentkeys.sts.cases import Case, case_of
 from agentkeys.sts.request import AssumeRoleRequest, spell_range
 
-__all__ = ["Audiences", "Refusal", "refused"]
+__all__ = ["Audiences", "Refusal", "refused", "token_parts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def refused(
         hint=_hint(case, store, request, audiences) + _said(refusal.message, request),
         sts_code=refusal.code,
         request_id=refusal.request_id,
+        reason=case.name.lower(),
         retry_after=refusal.retry_after,
     )
 
@@ -58,6 +59,8 @@ def refused(
 _KINDS: dict[Case, type[StsError]] = {
     Case.TOKEN_EXPIRED: StsTokenRefused,
     Case.TOKEN_INVALID: StsTokenRefused,
+    Case.NOT_YET_VALID: StsTokenRefused,
+    Case.KEY_UNKNOWN: StsTokenRefused,
     Case.UNSAID: StsTokenRefused,
     Case.KEYS_UNREACHABLE: StsBusy,
     Case.BUSY: StsBusy,
@@ -68,6 +71,10 @@ _HINTS = {
     " {store}",
     Case.TOKEN_INVALID: "get a new token; if it stays, {store} must know the issuer's present keys,"
     " and they must sign with {algorithms}",
+    Case.NOT_YET_VALID: "compare the clocks of the token's issuer and {store}: there the token is"
+    " of the future",
+    Case.KEY_UNKNOWN: "get a new token; if it stays, {store} must have the issuer's present keys:"
+    " check that the token's kid is in its key set, and where {store} fetches that from",
     Case.UNSAID: "{store} gives no reason: check the token's expiry, key and audience, that its"
     " issuer is registered, and that {trust}{audiences}",
     Case.KEYS_UNREACHABLE: "{store} must reach the issuer's keys: check its discovery document and"
@@ -78,6 +85,9 @@ _HINTS = {
     Case.UNKNOWN_PROVIDER: "register the token's issuer as an OpenID Connect provider in the"
     " account of the role",
     Case.NOT_TRUSTED: "check that {trust}{audiences}",
+    Case.TAG_SESSION: "the token carries session tags: the role's trust policy must allow"
+    " sts:TagSession beside sts:AssumeRoleWithWebIdentity",
+    Case.ROLE_UNKNOWN: "set role_arn to a role that {store} has",
     Case.CLAIM_REFUSED: "a claim of the token names what {store} does not accept: correct it at the"
     " issuer",
     Case.DURATION: "set duration to {range}, and to no more than the role's own maximum",
@@ -120,10 +130,13 @@ def _both(audiences: Audiences | None) -> str:
     return f"; the token is for {of_token}{expected}"
 
 
+def token_parts(request: AssumeRoleRequest | None) -> list[str]:
+    """What must not be repeated; header and payload are recognised without being told."""
+    token = request.token.reveal() if request else ""
+    return [part for part in token.split(".") if len(part) >= 8]
+
+
 def _said(message: str, request: AssumeRoleRequest | None) -> str:
     """The store's own words, where they can be shown."""
-    # Of a token that is not at hand, header and payload are recognised all the same.
-    token = request.token.reveal() if request else ""
-    parts = [part for part in token.split(".") if len(part) >= 8]
-    line = quotable(message, secrets=parts)
+    line = quotable(message, secrets=token_parts(request))
     return f'; the store said "{line}"' if line else ""

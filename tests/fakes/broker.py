@@ -86,7 +86,7 @@ class FakeBroker(FakeOfPaths[BrokerRequest]):
 
     @property
     def host(self) -> str:
-        return self.url.removeprefix("http://")
+        return self.url.partition("://")[2]
 
     @property
     def issuer(self) -> str:

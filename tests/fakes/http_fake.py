@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import ssl
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
@@ -74,7 +76,8 @@ class HttpFake(ABC, Generic[Request]):
         self._open.set()
         self._over = threading.Event()
         self._arrived = threading.Semaphore(0)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(), False)
+        self._scheme = "http"
+        self._server = _Server(("127.0.0.1", 0), self._handler(), False)
         self._server.request_queue_size = 128
         self._server.daemon_threads = True
         self._thread = threading.Thread(
@@ -83,9 +86,18 @@ class HttpFake(ABC, Generic[Request]):
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     # What a test tells it to do.
+
+    def speak_tls(self, context: ssl.SSLContext) -> Self:
+        """It speaks TLS from the beginning on; itself."""
+        self._scheme = "https"
+        # The handshake is the handler's, so that one who fails at it keeps nobody waiting.
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        return self
 
     def hold(self) -> None:
         """Requests arrive and are recorded, but get no answer before `release`."""
@@ -175,6 +187,12 @@ class HttpFake(ABC, Generic[Request]):
                 pass
 
         return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ssl.SSLError | ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class FakeOfTurns(HttpFake[Request]):

@@ -62,6 +62,7 @@ def _answer_one(listening: socket.socket, answer: bytes) -> bytes:
             # Until whoever asked has had enough of it.
             while connection.recv(65_536):
                 pass
+            return request
         connection.sendall(answer)
         return request
 

@@ -68,8 +68,18 @@ class FakeSts(FakeOfTurns[RecordedRequest]):
         """One of the next requests is refused, in the store's dialect."""
         self.answer_with(status, refusal_body(self.store, code, message))
 
+    def _scripted(self, request: RecordedRequest) -> Reply | None:
+        """Not for those who show no token: they only ask whether it is there."""
+        return None if _shows_nothing(request) else super()._scripted(request)
+
     def _answer(self, request: RecordedRequest) -> Reply:
+        if _shows_nothing(request):
+            return Reply(400, refusal_body(self.store, "MissingParameter"))
         seconds = int(request.form.get("DurationSeconds", DEFAULT_SECONDS))
         expires_at = self.clock.now() + min(timedelta(seconds=seconds), self._longest)
         body = success_body(self.store, number=request.number, expires_at=expires_at)
         return Reply(200, body, {"Content-Type": "text/xml"})
+
+
+def _shows_nothing(request: RecordedRequest) -> bool:
+    return "Action" in request.form and "WebIdentityToken" not in request.form

@@ -49,4 +49,7 @@ def running_issuer() -> Iterator[SigningIssuer]:
     # The name of the key is the one that `sign` writes into tokens.
     key = {**public, "kid": f"{_KEY}-1778200000", "use": "sig", "alg": "ES256"}
     with running_pages({_JWKS: json.dumps({"keys": [key]}).encode()}) as pages:
-        yield SigningIssuer(pages)
+        found = SigningIssuer(pages)
+        description = {"issuer": found.url, "jwks_uri": found.jwks}
+        pages.content["/.well-known/openid-configuration"] = json.dumps(description).encode()
+        yield found

@@ -16,7 +16,7 @@ from agentkeys.secret import Secret
 from agentkeys.stores import AWS, CEPH, STORE_KINDS, StoreKind
 from agentkeys.sts.answer import parse_answer
 from agentkeys.sts.request import AssumeRoleRequest
-from tests.fakes.sts import NAMESPACE, success_body
+from tests.fakes.sts import NAMESPACE, refusal_body, success_body
 from tests.support.moved_clock import SAMPLE_NOW
 from tests.support.sts_samples import sts_sample
 
@@ -121,6 +121,30 @@ def test_a_request_id_may_come_in_a_header() -> None:
 def test_an_odd_request_id_is_dropped() -> None:
     """It goes into a ledger, and is not worth a refusal."""
     assert parse(answer(), headers={"x-amz-request-id": "a\tb"}).request_id is None
+
+
+def test_a_name_that_repeats_a_secret_is_dropped() -> None:
+    """Request id and subject go into a ledger: what a store has been sent or gives does not."""
+    secret, long = GOOD["SecretAccessKey"], "session-token-of-some-length"
+    inside = "<SubjectFromWebIdentityToken>the-signature-it-was</SubjectFromWebIdentityToken>"
+    for repeated in ("signature", secret, long, long[3:17], long.encode().hex()):
+        body = answer(inside=inside, SessionToken=long)
+        role = parse(body, headers={"x-amz-request-id": f"id-{repeated}"})
+        assert (role.request_id, role.subject) == (None, None), repeated
+
+
+@pytest.mark.parametrize("key", ["signature", "Xsignature0", "7369676e6174757265"])
+def test_an_access_key_that_repeats_the_token_is_none(key: str) -> None:
+    """Access keys are shown and written down."""
+    with pytest.raises(StsAnswerInvalid, match="without a usable AccessKeyId"):
+        parse(answer(AccessKeyId=key))
+
+
+def test_a_code_that_repeats_the_token_is_none() -> None:
+    """It would be in the message."""
+    body = refusal_body("aws", "signature")
+    with pytest.raises(StsAnswerInvalid, match="without a usable Code"):
+        parse(body, status=403)
 
 
 def test_what_ceph_answers_to_a_get_is_no_success() -> None:

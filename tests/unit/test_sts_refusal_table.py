@@ -61,6 +61,10 @@ ROWS: dict[str, list[Said]] = {
             SEAWEEDFS, 403, DENIED, "failed to validate web identity token: missing key ID",
             Case.TOKEN_INVALID, NEW_TOKEN,
         ),
+        Said(
+            SEAWEEDFS, 403, DENIED, "failed to get public key: key with ID k not found in JWKS",
+            Case.KEY_UNKNOWN, NEW_TOKEN,
+        ),
         unsaid(),
         Said(MINIO, 400, INVALID, "verification error", Case.TOKEN_INVALID, NEW_TOKEN),
     ],
@@ -79,6 +83,10 @@ ROWS: dict[str, list[Said]] = {
         Said(
             AWS, 400, "InvalidIdentityToken", "Incorrect token audience", Case.WRONG_AUDIENCE, STOP
         ),
+        Said(
+            SEAWEEDFS, 400, INVALID, "failed to validate …: invalid token audience",
+            Case.WRONG_AUDIENCE, STOP,
+        ),
         Said(SEAWEEDFS, 403, DENIED, TRUST, Case.NOT_TRUSTED, STOP),
         unsaid(),
         Said(MINIO, 400, INVALID, "audience mismatch", Case.WRONG_AUDIENCE, STOP),
@@ -88,8 +96,35 @@ ROWS: dict[str, list[Said]] = {
             AWS, 400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account",
             Case.UNKNOWN_PROVIDER, STOP,
         ),
-        Said(SEAWEEDFS, 403, DENIED, "no provider found for issuer", Case.NOT_TRUSTED, STOP),
+        Said(
+            SEAWEEDFS, 403, DENIED,
+            "failed to validate web identity token: no identity provider registered for issuer",
+            Case.UNKNOWN_PROVIDER, STOP,
+        ),
         unsaid(),
+    ],
+    "token of the future": [
+        Said(AWS, 400, "InvalidIdentityToken", "not yet valid", Case.TOKEN_INVALID, NEW_TOKEN),
+        Said(
+            SEAWEEDFS, 400, INVALID, "token has invalid claims: token is not valid yet",
+            Case.NOT_YET_VALID, NEW_TOKEN,
+        ),
+        unsaid(),
+        Said(MINIO, 400, INVALID, "Token used before issued", Case.NOT_YET_VALID, NEW_TOKEN),
+    ],
+    "no such role": [
+        Said(AWS, 403, DENIED, "Not authorized to perform sts:…", Case.NOT_TRUSTED, STOP),
+        Said(SEAWEEDFS, 403, DENIED, "role not found: data", Case.ROLE_UNKNOWN, STOP),
+        unsaid(),
+        Said(
+            MINIO, 400, INVALID, "Error processing RoleArn parameter: RoleARN is not defined",
+            Case.ROLE_UNKNOWN, STOP,
+        ),
+    ],
+    "tags are not allowed": [
+        Said(
+            AWS, 403, DENIED, "Not authorized to perform: sts:TagSession", Case.TAG_SESSION, STOP
+        ),
     ],
     "trust policy says no": [
         Said(AWS, 403, DENIED, "Not authorized to perform sts:…", Case.NOT_TRUSTED, STOP),
@@ -166,7 +201,7 @@ def test_only_what_aws_alone_can_say_is_missing_elsewhere() -> None:
     for row, answers in ROWS.items():
         heard = {said.store.name for said in answers}
         missing = STORE_KINDS.keys() - heard
-        if row in ("claim refused", "region off"):
+        if row in ("claim refused", "region off", "tags are not allowed"):
             assert heard == {AWS.name}
         elif row == "provider not registered":
             assert missing == {MINIO.name}
