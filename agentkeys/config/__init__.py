@@ -11,11 +11,13 @@ from agentkeys.config.identities import (
     SecretPlace,
 )
 from agentkeys.config.parse import parse_config
+from agentkeys.config.profiles import BREAK_GLASS_DURATION
 from agentkeys.config.source import ConfigSource
 from agentkeys.config.tables import REGION, Table
 from agentkeys.config.values import Config, Profile, Store
 
 __all__ = [
+    "BREAK_GLASS_DURATION",
     "REGION",
     "BrokerIdentity",
     "CommandIdentity",

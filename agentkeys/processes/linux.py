@@ -9,7 +9,7 @@ from agentkeys.processes.table import ProcessFacts
 __all__ = ["LinuxProcesses"]
 
 # The fields of proc(5) from the third one on, which is the state.
-_STATE, _PARENT, _THREADS, _STARTED = 0, 1, 17, 19
+_STATE, _PARENT, _TERMINAL, _THREADS, _STARTED = 0, 1, 4, 17, 19
 _MAX_BYTES = 4096
 
 
@@ -26,7 +26,13 @@ class LinuxProcesses:
         # One whose first thread has ended looks like a zombie while its other threads run on.
         has_ended = fields[_STATE] in b"ZX" and int(fields[_THREADS]) <= 1
         started = fields[_STARTED]
-        return ProcessFacts(int(fields[_PARENT]), started.decode("ascii"), int(started), has_ended)
+        return ProcessFacts(
+            parent=int(fields[_PARENT]),
+            started=started.decode("ascii"),
+            began=int(started),
+            has_ended=has_ended,
+            has_terminal=fields[_TERMINAL] != b"0",
+        )
 
 
 def _read(pid: int) -> bytes:

@@ -16,6 +16,9 @@ _ZOMBIES_TOO = 1
 _SZOMB = 5
 _BYTES = 136
 _STATUS_AND_PARENT = struct.Struct("=4xI8xI")
+_TERMINAL = struct.Struct("=108xI")
+_NO_TERMINAL = (0, 0xFFFF_FFFF)
+"""NODEV, or what was never filled in."""
 _STARTED = struct.Struct("=120xQQ")
 """Seconds and microseconds."""
 
@@ -41,10 +44,12 @@ class MacProcesses:
                 return None
             raise OSError(number, os.strerror(number))
         status, parent = _STATUS_AND_PARENT.unpack_from(info)
+        (terminal,) = _TERMINAL.unpack_from(info)
         seconds, microseconds = _STARTED.unpack_from(info)
         return ProcessFacts(
             parent=parent,
             started=f"{seconds}.{microseconds:06}",
             began=seconds * 1_000_000 + microseconds,
             has_ended=status == _SZOMB,
+            has_terminal=terminal not in _NO_TERMINAL,
         )

@@ -20,6 +20,8 @@ class ProcessFacts:
     """The same as a number, in units of the system's own: a parent's is never the larger one."""
     has_ended: bool
     """Nothing of it runs any more; its parent has only not waited for it."""
+    has_terminal: bool = False
+    """Whether its session has a controlling terminal, whatever it reads from and writes to."""
 
 
 class ProcessTable(Protocol):

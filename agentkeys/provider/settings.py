@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from agentkeys.clock import Clock
 from agentkeys.config import Config, ConfigSource, Profile
 from agentkeys.documents import DEFAULT_REGION
-from agentkeys.errors import ConfigError, UnknownProfile
+from agentkeys.errors import BreakGlassRequired, ConfigError, UnknownProfile
 from agentkeys.paths import Paths
 
 __all__ = ["Setting", "Settings"]
@@ -34,8 +34,12 @@ class Setting:
 
     @classmethod
     def of(cls, profile: Profile) -> Setting:
-        """Raises ConfigError where nobody knows its STS, or who its user is."""
+        """Raises ConfigError where nobody knows its STS, or who its user is.
+
+        BreakGlassRequired, a leaf of it, where no program may have its credentials at all.
+        """
         _check_pinned(profile)
+        _check_open(profile)
         endpoint = profile.store.sts_url(profile.region or DEFAULT_REGION)
         # A repr of plain values: equal ones have the same, and no field can be forgotten here.
         terms = f"{endpoint}\n{profile!r}"
@@ -53,6 +57,15 @@ def _check_pinned(profile: Profile) -> None:
         raise ConfigError(
             f'the profile {profile.name} has confine = "role" and does not say whose it is',
             hint="set expect_subject: nothing in a token would tell its users apart",
+        )
+
+
+def _check_open(profile: Profile) -> None:
+    if profile.is_break_glass:
+        raise BreakGlassRequired(
+            f"the profile {profile.name} is for break-glass alone, which takes a person",
+            hint=f"at a terminal, run: agentkeys exec --profile {profile.name} --break-glass"
+            ' --reason "…" -- PROGRAM',
         )
 
 

@@ -32,4 +32,5 @@ def _configured(profile: Profile) -> dict[str, Any]:
         "bucket": profile.bucket,
         "prefix": profile.prefix,
         "confine": str(profile.confine),
+        "break_glass": profile.is_break_glass,
     }

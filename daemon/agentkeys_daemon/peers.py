@@ -48,6 +48,16 @@ class Peer:
         except OSError:
             return None
 
+    def has_terminal(self) -> bool:
+        """Whether a person may be at its controlling terminal; of whom nobody knows, none is."""
+        if self.process is None:
+            return False
+        try:
+            facts = facts_of(self.process.pid)
+        except OSError:
+            return False
+        return facts is not None and facts.has_terminal and facts.started == self.process.started
+
     def parent(self) -> int | None:
         if self.parent_pid is not None:
             return self.parent_pid

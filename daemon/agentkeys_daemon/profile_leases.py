@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from agentkeys.clock import Clock
-from agentkeys.config import Profile
+from agentkeys.config import Identity, Profile
 from agentkeys.documents import DEFAULT_REGION
-from agentkeys.leases import Lease, LeaseCache, LeaseTerms
+from agentkeys.errors import BreakGlassRequired, WrongIdentity
+from agentkeys.leases import Lease, LeaseCache, LeaseTerms, Minter
 from agentkeys.models import TokenUser
 from agentkeys.scopes import Scope, profile_scope
 from agentkeys.sts.client import StsClient
+from agentkeys.tokens import TokenSource
 from agentkeys.transport import Transport
 from agentkeys_daemon.identities import Identities
 
-__all__ = ["ProfileLeases"]
+__all__ = ["ProfileLeases", "check_open"]
+
+
+def check_open(profile: Profile) -> None:
+    """Raises BreakGlassRequired for a profile that is served on purpose alone."""
+    if profile.is_break_glass:
+        raise BreakGlassRequired(
+            f"the profile {profile.name} is for break-glass alone",
+            hint=f"at a terminal, run: agentkeys exec --profile {profile.name} --break-glass"
+            ' --reason "…" -- PROGRAM',
+        )
 
 
 class ProfileLeases:
@@ -25,6 +37,7 @@ class ProfileLeases:
         self._identities = identities
         self._transport = transport
         self._clock = clock
+        self._minter = Minter(clock=clock)
 
     def terms(
         self,
@@ -52,14 +65,36 @@ class ProfileLeases:
         at_least: timedelta = timedelta(0),
         patience: timedelta | None = None,
     ) -> Lease:
-        """A lease with `at_least` left, or as new as can be within `patience`."""
+        """A lease with `at_least` left, or as new as can be within `patience`.
+
+        Every door comes through here but that of break-glass: of a profile that is for that alone
+        it raises BreakGlassRequired.
+        """
+        check_open(terms.profile)
         return await self._cache(terms).lease(terms, at_least=at_least, patience=patience)
+
+    async def subject(self, profile: Profile) -> str:
+        """The source's word for whom `profile` is about now; raises LoginRequired, VaultError."""
+        await self._identities.keeper(profile.identity).load()
+        return await self._source(profile).subject()
+
+    async def mint_once(self, terms: LeaseTerms, subject: str) -> Lease:
+        """A lease for one asker: shared with nobody, kept nowhere, never renewed."""
+        lease = await self._minter.mint(terms, self._source(terms.profile), subject=subject)
+        if await self._source(terms.profile).subject() != subject:
+            raise WrongIdentity(
+                f"{terms.profile.identity.name} became somebody else while credentials were minted",
+                hint="try again",
+            )
+        return lease
 
     def refresh(self, terms: LeaseTerms, *, is_needed: bool = False) -> timedelta | None:
         """Begins to mint it if that is due; returns how long until it will be, None if never.
 
         `is_needed` says that somebody uses it, even if they have not asked for long.
         """
+        if terms.profile.is_break_glass:
+            return None
         return self._cache(terms).refresh(terms, is_needed=is_needed)
 
     async def forget(self, terms: LeaseTerms, *, others: Iterable[LeaseTerms]) -> datetime | None:
@@ -85,12 +120,24 @@ class ProfileLeases:
         return next(filter(None, held), None)
 
     def held(self, terms: LeaseTerms) -> Lease | None:
-        """The lease in memory, whatever its state."""
-        return self._cache(terms).held(terms)
+        """The lease in memory, whatever its state; for break-glass there is none."""
+        return None if terms.profile.is_break_glass else self._cache(terms).held(terms)
 
     def is_used(self, terms: LeaseTerms) -> bool:
         """Whether that lease is kept fresh."""
         return self._cache(terms).is_used(terms)
+
+    async def drop_others(
+        self, identity: Identity, reachable: Callable[[], Iterable[LeaseTerms]]
+    ) -> None:
+        """Drops what `identity` has beside the leases on those terms; raises VaultError."""
+        # Before that nobody knows who is logged in, nor by which keys leases are found.
+        await self._identities.keeper(identity).load()
+        own = [terms for terms in reachable() if terms.profile.identity == identity]
+        digests = {self._digest(terms) for terms in own}
+        await self._identities.of(identity).leases.drop_others(
+            keep={digest for digest in digests if digest}
+        )
 
     def skew(self, profile: Profile) -> timedelta | None:
         """How far the clock of the profile's STS is ahead of ours, if it has told."""
@@ -98,6 +145,9 @@ class ProfileLeases:
 
     def _cache(self, terms: LeaseTerms) -> LeaseCache:
         return self._identities.of(terms.profile.identity).leases
+
+    def _source(self, profile: Profile) -> TokenSource:
+        return self._identities.of(profile.identity).source
 
     def _digest(self, terms: LeaseTerms) -> str | None:
         return self._cache(terms).digest(terms)

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agentkeys import __version__
+from agentkeys.audit import Link
 from agentkeys.clock import format_utc
 from agentkeys.config import Config, Identity, Profile
 from agentkeys.errors import AgentkeysError
+from agentkeys.hardening import Hardening
 from agentkeys.leases import Lease, assess
 from agentkeys.prefix import render_prefix
 from agentkeys.protocol import PROTOCOL_VERSION
@@ -29,8 +31,11 @@ __all__ = ["StatusView"]
 class StatusView:
     """Renders the daemon's state; holds no secret, shows the last four characters of a key."""
 
-    def __init__(self, *, app: App, started_at: datetime, socket: str) -> None:
+    def __init__(
+        self, *, app: App, started_at: datetime, socket: str, hardening: Hardening
+    ) -> None:
         self._app = app
+        self._hardening = hardening
         self._started_at = started_at
         self._socket = socket
         self._instance = secrets.token_hex(8)
@@ -48,6 +53,7 @@ class StatusView:
             "vault": self._app.opened.vault.kind,
             "resident_bytes": resident_bytes(),
             "open_descriptors": open_descriptors(),
+            "hardening": self._hardening.as_claims(),
         }
 
     def status(
@@ -85,6 +91,18 @@ class StatusView:
             "notices": [asdict(notice) for notice in self._notices(identities, profiles)],
         }
 
+    def ledger(self) -> dict[str, Any]:
+        """How far the ledger goes, and up to where that is kept elsewhere."""
+        ledger, head = self._app.ledger, self._app.ledger_head
+        return {
+            "version": 1,
+            "head": _link(ledger.link),
+            "kept_head": _link(head.kept),
+            "kept_in": head.kept_in,
+            "head_error": words_of(head.trouble),
+            "waiting": ledger.waiting_count,
+        }
+
     def runs(self, only: Collection[Profile] | None = None) -> list[dict[str, Any]]:
         """The programs under exec, of some profiles or of all."""
         names = None if only is None else {profile.name for profile in only}
@@ -107,6 +125,7 @@ class StatusView:
             "role_arn": profile.role_arn and profile.role_arn.arn,
             "bucket": profile.bucket,
             "prefix": lease and _prefix(profile, lease),
+            "break_glass": profile.is_break_glass,
             **self._lease(
                 lease, is_used=lease is not None and (inside is not None or self._is_used(profile))
             ),
@@ -115,7 +134,8 @@ class StatusView:
         }
 
     def _run(self, run: Run) -> dict[str, Any]:
-        held = self._app.runs.held(run)
+        held, until = self._app.runs.held(run), run.break_glass_until
+        ends = held.credentials.expires_at if held else until
         return {
             "id": run.id,
             "profile": run.profile,
@@ -128,8 +148,8 @@ class StatusView:
             "lease": "own" if run.has_own_lease else "shared",
             "allow": [str(rule) for rule in run.allow] or None,
             "read_only": run.reads_only,
-            "expires_at": held and format_utc(held.credentials.expires_at),
-            "expires_in_seconds": self._left(held),
+            "expires_at": ends and format_utc(ends),
+            "expires_in_seconds": self._until(until) if until else self._left(held),
         }
 
     def _lease(self, lease: Lease | None, *, is_used: bool) -> dict[str, Any]:
@@ -146,6 +166,9 @@ class StatusView:
     def _left(self, lease: Lease | None) -> int | None:
         """Right whatever our clock says."""
         return seconds(max(lease.remaining(self._app.clock), timedelta(0))) if lease else None
+
+    def _until(self, end: datetime) -> int | None:
+        return seconds(max(end - self._app.clock.now(), timedelta(0)))
 
     def _notices(
         self, identities: Iterable[Identity], profiles: Iterable[Profile]
@@ -178,6 +201,10 @@ def _chosen(
     if of:
         return [p for p in config.profiles.values() if p.identity == of], [of]
     return list(config.profiles.values()), list(config.identities.values())
+
+
+def _link(link: Link | None) -> dict[str, Any] | None:
+    return asdict(link) if link and link.seq else None
 
 
 def _prefix(profile: Profile, lease: Lease) -> str | None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["asked_run", "check_options"]
 
-_SWITCHES = ("refresh", "read_only", "explain")
+_SWITCHES = ("refresh", "read_only", "explain", "break_glass")
 
 
 def check_options(options: Mapping[str, str], command: Sequence[str]) -> None:
@@ -19,6 +19,10 @@ def check_options(options: Mapping[str, str], command: Sequence[str]) -> None:
         raise _wrong("the name of the program is empty", "an unset shell variable may be the cause")
     if "json" in options and "explain" not in options:
         raise _wrong("--json is for --explain", "leave it out: the program's output is its own")
+    if "break_glass" in options or "reason" in options:
+        from agentkeys_shell.break_glass import check_breaking  # noqa: PLC0415 - rare
+
+        check_breaking(options)
     if "keep_env" in options:
         _check_kept(options["keep_env"].split("\0"))
     if "legacy_mint" in options:
@@ -54,6 +58,8 @@ def asked_run(options: Mapping[str, str], command: Sequence[str]) -> bytes:
     pairs = [f'"{name}":true' for name in _SWITCHES if name in options]
     if command:
         pairs.append(f'"program":{_string(command[0])}')
+    if "reason" in options:
+        pairs.append(f'"reason":{_string(options["reason"])}')
     if "allow" in options:
         rules = ",".join(map(_string, options["allow"].split("\0")))
         pairs.append(f'"allow":[{rules}]')

@@ -56,6 +56,10 @@ def _prepare(
         from agentkeys_shell.own_names import own_names, parse_settings  # noqa: PLC0415 - rare
 
         wanted = parse_settings(options["set"].split("\0"), has_keys="refresh" not in options)
+    if "break_glass" in options:
+        from agentkeys_shell.break_glass import announce  # noqa: PLC0415 - rare
+
+        announce(options, environ)
     given = _begin(options, asked_run(options, command), environ)
     child = child_environment(
         environ,

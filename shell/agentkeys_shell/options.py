@@ -61,6 +61,12 @@ _EXEC = (
         " variables that it reads, such as BROKER_URL:BROKER_TOKEN.",
     ),
     FastOption(
+        "--break-glass",
+        value=None,
+        help="Use a profile that is served in no other way, for 15 minutes, from a terminal.",
+    ),
+    FastOption("--reason", value="TEXT", help="Why, for the ledger; goes with --break-glass."),
+    FastOption(
         "--set",
         value="NAME=FIELD",
         several=True,

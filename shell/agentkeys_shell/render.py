@@ -23,7 +23,14 @@ __all__ = [
     "status_parts",
 ]
 
-_STATE_STYLE = {"fresh": "green", "early": "green", "dying": "yellow", "over": "red", "none": "dim"}
+_STATE_STYLE = {
+    "fresh": "green",
+    "early": "green",
+    "dying": "yellow",
+    "over": "red",
+    "none": "dim",
+    "break-glass": "magenta",
+}
 _SESSION_STYLE = {"live": "green", "expired": "red", "refused": "red"}
 
 MOST_NAMED = 3
@@ -68,7 +75,7 @@ def _leases(profiles: list[dict[str, Any]], default: str | None, *, exact: bool)
         is_name = title in ("PROFILE", "ROLE")
         table.add_column(title, no_wrap=not is_name, overflow="ellipsis")
     for profile in profiles:
-        state = profile["state"]
+        state = "break-glass" if profile.get("break_glass") else profile["state"]
         left, pause = profile["expires_in_seconds"], _refresh_in_seconds(profile)
         table.add_row(
             escape(profile["name"]) + ("*" if profile["name"] == default else ""),

@@ -88,7 +88,7 @@ def test_health_tells_versions_and_who_it_is(place: Place) -> None:
     document = ask(place.home, "GET", "/v1/health").json()
     assert list(document) == [
         "version", "protocol", "pid", "instance", "started_at", "socket", "vault",
-        "resident_bytes", "open_descriptors",
+        "resident_bytes", "open_descriptors", "hardening",
     ]  # fmt: skip
     assert document["version"] == __version__
     assert document["protocol"] == 1
@@ -107,7 +107,7 @@ def test_the_status_document_keeps_its_shape(place: Place) -> None:
     assert document["version"] == 1
     assert list(document["daemon"]) == [
         "version", "protocol", "pid", "instance", "started_at", "socket", "vault",
-        "resident_bytes", "open_descriptors",
+        "resident_bytes", "open_descriptors", "hardening",
         "vault_detail", "ledger_error", "config", "endpoint_port", "endpoint_error", "config_error",
     ]  # fmt: skip
     (identity,) = document["identities"]
@@ -118,7 +118,7 @@ def test_the_status_document_keeps_its_shape(place: Place) -> None:
     assert (identity["session"], identity["wallet"]) == ("live", ALICE.wallet)
     (profile,) = document["profiles"]
     assert list(profile) == [
-        "name", "identity", "subject", "store", "role_arn", "bucket", "prefix",
+        "name", "identity", "subject", "store", "role_arn", "bucket", "prefix", "break_glass",
         "state", "key_ending", "expires_at", "expires_in_seconds", "refresh_at",
         "clock_skew_seconds", "last_error",
     ]  # fmt: skip

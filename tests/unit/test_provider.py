@@ -17,7 +17,13 @@ from typing import Any
 import pytest
 
 from agentkeys.config import Config, Profile
-from agentkeys.errors import ConfigError, StsTokenRefused, TokenInvalid, UnknownProfile
+from agentkeys.errors import (
+    BreakGlassRequired,
+    ConfigError,
+    StsTokenRefused,
+    TokenInvalid,
+    UnknownProfile,
+)
 from agentkeys.models import Confinement
 from agentkeys.provider import AsyncCredentialProvider, CredentialProvider
 from agentkeys.secret import Secret
@@ -143,6 +149,18 @@ def test_a_role_that_confines_nobody_has_to_name_its_user(sts: FakeSts, by_name:
             assert "\n" not in refusal.value.message + refusal.value.hint
         assert sts.requests == []
         assert ask("hers").wallet == ask("her_wallet_s").wallet == ALICE.wallet
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_service_breaks_no_glass(sts: FakeSts, by_name: bool) -> None:
+    """That takes a person; nothing of a token reaches the store."""
+    glass = replace(PROFILE, store=replace(STORE, sts_endpoint=sts.url), is_break_glass=True)
+    with CredentialProvider(config=config_of(glass=glass)) as provider:
+        with pytest.raises(BreakGlassRequired, match="break-glass alone"):
+            provider.credentials_for(
+                web_identity_token=a_token(), profile="glass" if by_name else glass
+            )
+        assert sts.requests == []
 
 
 @pytest.mark.parametrize("token", ["", None, Secret(""), "x" * 30_000, "\ud800", "a.b.c"])

@@ -7,14 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentkeys.access_rules import AccessRule, parse_access_rule
-from agentkeys.errors import ProtocolError
+from agentkeys.errors import BreakGlassRefused, ProtocolError
 from agentkeys.variable_names import is_variable_name, may_lead_to_mint
 
 __all__ = ["AskedRun", "printable"]
 
 MOST_RULES = 100
 LONGEST_PROGRAM = 200
-_KEYS = {"program", "refresh", "allow", "read_only", "explain", "legacy_mint"}
+LONGEST_REASON = 500
+_KEYS = {
+    "program",
+    "refresh",
+    "allow",
+    "read_only",
+    "explain",
+    "legacy_mint",
+    "break_glass",
+    "reason",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +40,8 @@ class AskedRun:
     reads_only: bool = False
     is_explained: bool = False
     """Whether none is to begin."""
+    reason: str | None = None
+    """Why the glass is to be broken, verbatim; None where it is not."""
 
     @property
     def has_token(self) -> bool:
@@ -38,7 +50,7 @@ class AskedRun:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> AskedRun:
-        """From a request's JSON; raises ProtocolError, and AccessRuleInvalid for a rule."""
+        """From a request's JSON; raises ProtocolError, AccessRuleInvalid, BreakGlassRefused."""
         if unknown := set(document) - _KEYS:
             raise ProtocolError(
                 f"nothing is known of {min(unknown)[:40]!r} in a run",
@@ -54,14 +66,21 @@ class AskedRun:
             raise ProtocolError(
                 f"{len(rules)} rules are too many", hint=f"give at most {MOST_RULES}"
             )
-        return cls(
+        asked = cls(
             program=printable(program) if isinstance(program, str) else None,
             refresh=_switch(document, "refresh"),
             legacy_mint=_variables(document.get("legacy_mint")),
             allow=tuple(map(parse_access_rule, rules)),
             reads_only=_switch(document, "read_only"),
             is_explained=_switch(document, "explain"),
+            reason=_reason(document),
         )
+        if asked.reason is not None and (asked.has_token or asked.is_explained):
+            raise BreakGlassRefused(
+                "break-glass gives a program fixed keys and nothing else",
+                hint="leave out --refresh, --legacy-mint and --explain",
+            )
+        return asked
 
 
 def _switch(document: Mapping[str, Any], name: str) -> bool:
@@ -70,6 +89,28 @@ def _switch(document: Mapping[str, Any], name: str) -> bool:
         # Whoever means yes must not get the opposite for a way of writing it.
         raise ProtocolError(f"{name} is not true or false", hint="send a JSON boolean")
     return value
+
+
+def _reason(document: Mapping[str, Any]) -> str | None:
+    """None where no glass is to be broken; raises BreakGlassRefused for what says nothing."""
+    reason = document.get("reason")
+    if not _switch(document, "break_glass"):
+        if reason is not None:
+            raise ProtocolError(
+                "there is a reason and nothing that it is for", hint="send break_glass as well"
+            )
+        return None
+    if not isinstance(reason, str) or not _is_reason(reason):
+        raise BreakGlassRefused(
+            "break-glass takes a reason that people can read",
+            hint=f"give 1 to {LONGEST_REASON} printable characters, in one line",
+        )
+    return reason
+
+
+def _is_reason(text: str) -> bool:
+    # It is read in tables and in the ledger, where nothing may pretend to be another line.
+    return text.isprintable() and bool(text.strip()) and len(text) <= LONGEST_REASON
 
 
 def _variables(names: object) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from agentkeys.access_rules import AccessRule, parse_access_rule
@@ -18,6 +19,7 @@ __all__ = ["parse_run", "run_document"]
 
 def run_document(run: Run) -> dict[str, Any]:
     """What JSON can hold."""
+    until = run.break_glass_until
     return {
         "id": run.id,
         "profile": run.profile,
@@ -41,6 +43,7 @@ def run_document(run: Run) -> dict[str, Any]:
         "fetches": run.fetches,
         "mints": run.mints,
         "token_hash": run.token_hash,
+        "break_glass_until": until and format_utc(until),
         "is_forgotten": run.is_forgotten,
     }
 
@@ -62,6 +65,7 @@ def parse_run(document: Mapping[str, Any]) -> Run | None:
             scope=_scope(document["scope"]),
             lease_run=_text_or_none(document["lease_run"]),
             outer=tuple(map(_text, document["outer"])),
+            break_glass_until=_time_or_none(document["break_glass_until"]),
             # What cannot be read opens no door, as it lifts no limit.
             fetches=document["fetches"] is True,
             mints=document["mints"] is True,
@@ -98,6 +102,10 @@ def _text(value: object) -> str:
 
 def _text_or_none(value: object) -> str | None:
     return None if value is None else _text(value)
+
+
+def _time_or_none(value: object) -> datetime | None:
+    return None if value is None else parse_utc(_text(value))
 
 
 def _number(value: object) -> int:

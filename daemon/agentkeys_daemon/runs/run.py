@@ -48,6 +48,8 @@ class Run:
     """Whether it may ask the endpoint as it once asked its broker, POST /v1/mint-aws-creds."""
     token_hash: str | None = None
     """Of its token for the endpoint, None for a run that has none, or none any more."""
+    break_glass_until: datetime | None = None
+    """When its credentials end, by our clock, if it broke the glass: it gets no others, ever."""
     is_forgotten: bool = False
     """Whether somebody has taken its credentials away although it goes on."""
 
@@ -66,8 +68,14 @@ class Run:
         return self.token_hash is not None
 
     @property
+    def is_break_glass(self) -> bool:
+        return self.break_glass_until is not None
+
+    @property
     def door(self) -> str:
         """Where its credentials come from, for people and in JSON."""
+        if self.is_break_glass:
+            return "break-glass"
         if self.mints:
             return "endpoint+legacy-mint" if self.fetches else "legacy-mint"
         return "endpoint" if self.fetches else "environment"

@@ -152,13 +152,14 @@ class Runs:
         Returns until when what they were given lives on.
         """
         forgotten = self._registry.forget(self._registry.find(run_id))
-        held = [lease for run in forgotten if (lease := self.held(run))]
+        ends = [run.break_glass_until for run in forgotten if run.break_glass_until]
+        ends += [lease.credentials.expires_at for run in forgotten if (lease := self.held(run))]
         for run in forgotten:
             self._repeats.drop(run.id)
             self._records.run_forgotten(run, peer)
             if run.has_own_lease:
                 await self._leases.drop_run(run.id)
-        return max((lease.credentials.expires_at for lease in held), default=None)
+        return max(ends, default=None)
 
     async def aclose(self) -> socket.socket | None:
         """Returns the endpoint's socket, which still listens.

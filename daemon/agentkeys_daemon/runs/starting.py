@@ -17,6 +17,7 @@ from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.profile_leases import ProfileLeases
 from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.runs.asked import AskedRun
+from agentkeys_daemon.runs.break_glass import BreakGlass
 from agentkeys_daemon.runs.registry import RunRegistry
 from agentkeys_daemon.runs.run import Run, new_run_id
 from agentkeys_daemon.runs.terms import RunTerms
@@ -61,6 +62,7 @@ class RunStarter:
         self._open_endpoint = open_endpoint
         self._drop_lease = drop_lease
         self._begun = begun
+        self._break_glass = BreakGlass(leases=leases, records=records)
 
     async def begin(
         self,
@@ -72,15 +74,20 @@ class RunStarter:
         inherited_region: str | None,
     ) -> dict[str, str]:
         """The variables of a new run whose program `peer` is about to be, secrets in the clear."""
+        if asked.reason is not None:
+            self._break_glass.check(profile, peer, inside)
         run_id = new_run_id()
         terms, asked = self._terms.begin(profile, asked, run_id, inside=inside)
         try:
-            lease = await self._leases.lease(terms)
+            lease = await self._lease(terms, peer, asked, run_id)
             if inside:
                 self._check_still(inside)
             variables = self._aws_files.place(profile, lease, inherited_region=inherited_region)
             token = new_token() if asked.has_token else None
             run = self._run(run_id, terms, lease, peer, asked, inside, token)
+            # First: whoever is refused for want of a ledger leaves no token behind.
+            must = asked.reason is not None
+            await self._records.run_started(profile, lease, peer, run_id, must=must)
             given = {} if asked.refresh else credential_variables(lease)
             if token:
                 given |= self._open_endpoint(run, token, asked)
@@ -90,9 +97,13 @@ class RunStarter:
             self._drop_lease(run_id)
             raise
         self._terms.remember(run, profile)
-        self._records.run_started(profile, lease, peer, run_id)
         self._begun()
         return variables | given | {"AGENTKEYS_RUN": run_id, "AWS_SDK_UA_APP_ID": run_id}
+
+    async def _lease(self, terms: LeaseTerms, peer: Peer, asked: AskedRun, run_id: str) -> Lease:
+        if asked.reason is None:
+            return await self._leases.lease(terms)
+        return await self._break_glass.mint(terms, peer, reason=asked.reason, run_id=run_id)
 
     async def explain(
         self,
@@ -127,6 +138,7 @@ class RunStarter:
         inside: Run | None,
         token: Secret | None,
     ) -> Run:
+        now = self._clock.now()
         return Run(
             id=run_id,
             profile=terms.profile.name,
@@ -135,7 +147,7 @@ class RunStarter:
             subject=lease.user.subject,
             process=_process(peer),
             program=asked.program,
-            started_at=self._clock.now(),
+            started_at=now,
             allow=asked.allow,
             reads_only=asked.reads_only,
             scope=terms.scope,
@@ -144,6 +156,7 @@ class RunStarter:
             fetches=asked.refresh,
             mints=asked.legacy_mint is not None,
             token_hash=token_hash(token.reveal()) if token else None,
+            break_glass_until=None if asked.reason is None else now + lease.remaining(self._clock),
         )
 
     def _check_still(self, inside: Run) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from agentkeys.config import Config, Profile
-from agentkeys.errors import ConfigError, WrongIdentity
+from agentkeys.errors import BreakGlassRequired, ConfigError, WrongIdentity
 from agentkeys.leases import LeaseTerms
 from agentkeys.models import TokenUser
 from agentkeys.scopes import Scope, narrow, profile_scope, tighten
@@ -21,6 +21,8 @@ class RunTerms:
     """Works out terms from the configuration as it is then.
 
     Raises ConfigError and its leaves, and WrongIdentity where the profile is another user's by now.
+    BreakGlassRequired is one of these leaves: a run that broke the glass gets nothing more,
+    whatever its profile has become.
 
     A run stays pinned to whom it began with, and never gets more than it began with. A profile that
     has been tightened meanwhile counts at once.
@@ -33,6 +35,7 @@ class RunTerms:
 
     def of(self, run: Run, profile: Profile | None = None) -> LeaseTerms:
         """`profile` is the run's own, for a caller that has just looked."""
+        _check_whole(run)
         if profile is None:
             profile = self.profile(run)
         scope = tighten(run.scope, profile_scope(profile))
@@ -54,7 +57,7 @@ class RunTerms:
                 allow=asked.allow or inside.allow,
                 reads_only=asked.reads_only or inside.reads_only,
             )
-        is_own = asked.has_token or is_narrowed or profile.own_lease
+        is_own = asked.has_token or is_narrowed or profile.own_lease or asked.reason is not None
         lease_run = run_id if is_own else inside.lease_run if inside else None
         user = inside.user if inside else None
         return self._terms(profile, scope, lease_run, user), asked
@@ -93,3 +96,11 @@ class RunTerms:
     def release(self, run: Run) -> None:
         """It has ended."""
         self._known.pop(run.id, None)
+
+
+def _check_whole(run: Run) -> None:
+    if run.is_break_glass:
+        raise BreakGlassRequired(
+            f"run {run.id} has broken the glass: it gets nothing beyond what it began with",
+            hint="start the program again, outside of it",
+        )

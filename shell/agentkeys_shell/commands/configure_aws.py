@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from agentkeys.client import read_environment
-from agentkeys.errors import InsideRun, UnknownProfile
+from agentkeys.errors import BreakGlassRequired, InsideRun, UnknownProfile
 from agentkeys.paths import Paths
 from agentkeys_shell.aws_config import AwsConfig, AwsProfile, OwnProfile, aws_file, shim_command
 from agentkeys_shell.aws_config.telling import (
@@ -22,6 +22,8 @@ from agentkeys_shell.daemon import profile_path
 from agentkeys_shell.failure import say
 from agentkeys_shell.fast_options import refuse_empty
 from agentkeys_shell.output import ask_json, json_option, print_json
+
+_BREAK_GLASS = 'run: agentkeys exec --profile {} --break-glass --reason "…" -- PROGRAM'
 
 
 @click.command("configure-aws")
@@ -111,7 +113,19 @@ def _configured(
     if not chosen:
         ask_json("GET", profile_path(profile, "status", environ))
         raise UnknownProfile(f"there is no profile {wanted!r}", hint="run: agentkeys profiles")
-    return chosen
+    return _served(chosen)
+
+
+def _served(chosen: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Those that an AWS client can use; raises BreakGlassRequired where there is none."""
+    served = [each for each in chosen if not each.get("break_glass")]
+    for each in chosen:
+        if each not in served:
+            problem = f"the profile {each['name']} is for break-glass alone, no AWS client gets it"
+            if not served:
+                raise BreakGlassRequired(problem, hint=_BREAK_GLASS.format(each["name"]))
+            say(f"note: {problem}")
+    return served
 
 
 def _command_to_try(
