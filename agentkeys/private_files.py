@@ -10,7 +10,17 @@ from pathlib import Path
 
 from agentkeys.errors import ConfigError
 
-__all__ = ["private_folder", "replace_file"]
+__all__ = ["exposed_parent", "make_folders", "private_folder", "replace_file"]
+
+
+def make_folders(path: Path) -> None:
+    """Makes what is missing of `path` and its parents, each mode 0700 whatever the umask.
+
+    `Path.mkdir` gives the parents that it makes to whomever the umask lets in. What is there is
+    left as it is. Raises OSError.
+    """
+    for folder in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def private_folder(path: Path) -> Path:
@@ -20,12 +30,10 @@ def private_folder(path: Path) -> Path:
     somebody else could put another folder in its place.
     """
     try:
-        missing = [parent for parent in (path, *path.parents) if not parent.exists()]
         # Before anything is made: what root would leave in another user's folders locks them out.
-        exposed = next(filter(_is_exposed, _existing_parents(path)), None)
+        exposed = exposed_parent(path)
         if exposed is None:
-            for folder in reversed(missing):
-                folder.mkdir(mode=0o700, exist_ok=True)
+            make_folders(path)
             found = path.lstat()
     except OSError as problem:
         raise ConfigError(
@@ -43,6 +51,14 @@ def private_folder(path: Path) -> Path:
             f"the folder {path} is open to other users", hint=_closing(path, found.st_mode)
         )
     return path
+
+
+def exposed_parent(path: Path) -> Path | None:
+    """The folder above `path` where others could put something else in its place, if there is one.
+
+    Raises OSError.
+    """
+    return next(filter(_is_exposed, _existing_parents(path)), None)
 
 
 def _existing_parents(path: Path) -> Iterator[Path]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from typing import BinaryIO
 
 from keyring.errors import KeyringError, KeyringLocked
 
+from agentkeys.hardening import harden
 from agentkeys.vault.backends import Found, NoCollection, find_backend
 from agentkeys.vault.chunks import ChunkedEntries
 from agentkeys.vault.entries import KeyringEntries
@@ -31,8 +31,8 @@ _LAST_RESORT = 30  # seconds
 
 
 def main(*, find: Find = find_backend) -> None:
+    harden()
     answers = _claim_stdout()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _write(answers, {"ready": True})
     desk = Desk(find=find, working=lambda: _give_sign_of_life(answers))
     for line in sys.stdin.buffer:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 
 from agentkeys.errors import AgentkeysError
+from agentkeys.hardening import harden
 from agentkeys_daemon.activation import clean_environment, take_handed_socket
 from agentkeys_daemon.handover import FLAG, take_over
 from agentkeys_daemon.lifecycle import log_failure, run_daemon
@@ -53,12 +54,16 @@ def _tell(descriptor: int, words: bytes) -> None:
 
 
 def _run(ready: Callable[[], None], failed: Callable[[bytes], None] | None = None) -> int:
+    # Before anything secret is read, and no sooner: a fork does not inherit locked memory.
+    hardening = harden()
     taken = None
     try:
         handed = take_handed_socket(os.environ)
         taken = take_over(sys.argv[-1]) if FLAG in sys.argv[1:-1] else None
         clean_environment(os.environ)
-        if handover := run_daemon(os.environ, ready=ready, handed=handed, taken=taken):
+        if handover := run_daemon(
+            os.environ, ready=ready, hardening=hardening, handed=handed, taken=taken
+        ):
             handover.become_next()
     except AlreadyRunning as problem:
         # Somebody was faster, which is what the launcher wanted.

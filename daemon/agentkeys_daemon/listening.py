@@ -11,6 +11,7 @@ from pathlib import Path
 import filelock
 
 from agentkeys.errors import DaemonError
+from agentkeys.private_files import replace_file
 
 __all__ = ["BACKLOG", "AlreadyRunning", "OwnSocket", "only_one"]
 
@@ -43,7 +44,7 @@ def only_one(path: Path, *, patience: float = HANDOVER_SECONDS) -> filelock.Base
     except OSError as problem:
         raise _unusable(f"{path}.lock", problem) from problem
     try:
-        _pid_file(path).write_text(str(os.getpid()), encoding="ascii")
+        replace_file(_pid_file(path), str(os.getpid()), outlives_machine=False)
     except OSError as problem:
         lock.release()
         raise _unusable(str(_pid_file(path)), problem) from problem
@@ -89,8 +90,9 @@ def _made(path: Path) -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _clear_the_way(path)
+        _close_to_others(made)
         made.bind(str(path))
-        path.chmod(0o600)  # it is the owner's alone already; the umask leaves a useless x
+        path.chmod(0o600)  # elsewhere the umask has kept others out, and leaves a useless x
         made.listen(BACKLOG)
     except OSError as problem:
         made.close()
@@ -103,6 +105,12 @@ def _made(path: Path) -> socket.socket:
         raise
     made.setblocking(False)
     return made
+
+
+def _close_to_others(made: socket.socket) -> None:
+    """Has the file that `made` is bound to be mode 0600 from birth, on Linux."""
+    with suppress(OSError):
+        os.fchmod(made.fileno(), 0o600)
 
 
 def _clear_the_way(path: Path) -> None:

@@ -13,6 +13,7 @@ from agentkeys.processes import ProcessId
 
 __all__ = ["daemon_on_record", "terminate"]
 
+_LOCKS = Path("/proc/locks")
 _SOL_LOCAL = 0
 _LOCAL_PEERPID = 2
 
@@ -42,25 +43,30 @@ def _is_daemon(pid: int, path: str) -> bool:
 
 
 def _holds(pid: int, lock: str) -> bool:
-    """Whether process `pid` has locked the file `lock`, as Linux tells of one's own processes."""
+    """Whether process `pid` has locked the file `lock`.
+
+    Linux tells everybody of all locks. Of the daemon's own descriptors it tells nobody: /proc keeps
+    a process that cannot be dumped even from its own user.
+    """
     try:
-        locked = Path(lock).stat()
-        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+        inode = Path(lock).stat().st_ino
+        lines = _LOCKS.read_text(encoding="ascii").splitlines()
     except OSError:
         return False
-    return any(_has_locked(descriptor, locked) for descriptor in descriptors)
+    return any(_is_lock_of(line.split(), pid, inode) for line in lines)
 
 
-def _has_locked(descriptor: Path, file: os.stat_result) -> bool:
-    told = descriptor.parent.with_name("fdinfo") / descriptor.name
-    try:
-        if not os.path.samestat(descriptor.stat(), file):
-            return False
-        lines = told.read_text(encoding="ascii").splitlines()
-    except OSError:  # closed meanwhile
-        return False
-    # Whoever merely tries to get the lock has the file open as well.
-    return any(line.startswith("lock:") and " FLOCK " in line for line in lines)
+def _is_lock_of(fields: list[str], pid: int, inode: int) -> bool:
+    """One line of /proc/locks: `1: FLOCK  ADVISORY  WRITE 4711 00:1b:815 0 EOF`.
+
+    Whoever still waits for a lock has an arrow for a second field.
+    """
+    # Of the file only its number: some file systems have two devices, and stat knows the other.
+    return len(fields) > 5 and (fields[1], fields[4], fields[5].rpartition(":")[2]) == (
+        "FLOCK",
+        str(pid),
+        str(inode),
+    )
 
 
 def _listening_pid(path: str) -> int | None:

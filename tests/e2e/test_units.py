@@ -156,6 +156,35 @@ def test_what_no_unit_can_hold_is_refused(home: Home, env: dict[str, str]) -> No
     assert "no unit can hold" in done.complaint()[0]
 
 
+# the template for the system
+
+
+def test_the_systems_template_is_printed_for_everybody(home: Home, manager: Manager) -> None:
+    """An instance for each user, with settings that depend on nobody's environment."""
+    shown = json.loads(home.succeed(*INSTALL, "--system", "--print", "--json"))
+    service, socket = shown["files"]
+    folder = "/etc/systemd/system"
+    assert service["path"] == f"{folder}/agentkeys@.service"
+    assert socket["path"] == f"{folder}/agentkeys@.socket"
+    lines = settings(service["content"])
+    assert {"User=%i", "UMask=0077", "ProtectSystem=strict", "CapabilityBoundingSet="} <= set(lines)
+    [command] = (line for line in lines if line.startswith("ExecStart="))
+    assert command.startswith(f"ExecStart=:{BIN}/")
+    assert command.endswith(" ".join(own_module("agentkeys_daemon")[1:]))
+    assert "Environment=AGENTKEYS_STATE_DIR=%S/agentkeys/%i" in lines
+    assert str(home.folder) not in service["content"]
+    assert {"SocketUser=%i", "SocketMode=0600"} <= set(settings(socket["content"]))
+    assert manager.changes() == []
+
+
+def test_without_the_template_there_is_nothing_to_take_back(home: Home, manager: Manager) -> None:
+    """And the user's own units are left alone."""
+    home.succeed(*INSTALL)
+    if not Path("/etc/systemd/system/agentkeys@.service").exists():
+        assert home.succeed(*UNINSTALL, "--system") == "nothing was installed\n"
+    assert all(path.exists() for path in unit_paths(home))
+
+
 # whom it is handed to
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -174,6 +175,93 @@ def test_a_program_in_an_odd_folder_is_found(home: Home, manager: UserManager) -
     assert told_pid(home) == manager.main_pid(SERVICE)
     assert Path(odd / "logs").is_dir()
     home.state = odd
+
+
+PROBE = """
+import ctypes, json, mmap, os, socket, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def system(answer):
+    if answer < 0:
+        raise OSError(ctypes.get_errno(), "")
+def setuid_file():
+    path = sys.argv[1] + ".setuid"
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    os.chmod(path, 0o4700)
+def outcome(attempt):
+    try:
+        attempt()
+    except OSError:
+        return "refused"
+    return "done"
+TRIES = {
+    "write and run memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC),
+    "a user namespace": lambda: system(libc.unshare(0x10000000)),
+    "a mount": lambda: system(libc.mount(b"none", b"/mnt", b"tmpfs", 0, None)),
+    "a packet socket": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW),
+    "a setuid file": setuid_file,
+    "real time": lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
+    "another personality": lambda: system(libc.personality(0x0040000)),
+    "another user": lambda: os.setuid(65534),
+    "a socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
+    "a callback": lambda: system(ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 0)()),
+    "a limit": lambda: __import__("resource").setrlimit(7, __import__("resource").getrlimit(7)),
+}
+found = {name: outcome(attempt) for name, attempt in TRIES.items()}
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+found |= {name: status[name].strip() for name in ("NoNewPrivs", "Seccomp", "Umask")}
+with open(sys.argv[1], "w") as file:
+    json.dump(found, file)
+"""
+CONFINED = {
+    **dict.fromkeys(
+        (
+            "write and run memory",
+            "a user namespace",
+            "a mount",
+            "a packet socket",
+            "a setuid file",
+            "real time",
+            "another personality",
+            "another user",
+        ),
+        "refused",
+    ),
+    **dict.fromkeys(("a socket", "a callback", "a limit"), "done"),
+    "NoNewPrivs": "1",
+    "Seccomp": "2",
+    "Umask": "0077",
+}
+
+
+def test_the_users_manager_applies_every_restriction(home: Home, manager: UserManager) -> None:
+    """What the daemon runs is confined like the daemon: root itself cannot do these things there.
+
+    Without the unit it can; what it needs to work is left to it.
+    """
+    said = home.folder / "said"
+    command = [sys.executable, "-I", "-c", PROBE, str(said)]
+    home.configure(
+        f"""
+        [identities.me]
+        source = "command"
+        argv = {json.dumps(command)}
+        [profiles.default]
+        identity = "me"
+        role_arn = "arn:aws:iam::000000000001:role/none"
+        confine = "role"
+        """
+    )
+    assert home.run("agentkeys-credential-process").status == 1
+    alone = json.loads(said.read_text(encoding="utf-8"))
+    assert alone["write and run memory"] == alone["a user namespace"] == "done"
+    home.succeed("agentkeys", "daemon", "stop")
+    said.unlink()
+    home.succeed(*INSTALL)
+    assert home.run("agentkeys-credential-process").status == 1
+    assert json.loads(said.read_text(encoding="utf-8")) == CONFINED
+    health = ask(home, "GET", "/v1/health").json()
+    assert health["pid"] == manager.main_pid(SERVICE)
+    assert set(health["hardening"].values()) == {True}, "run these tests as root"
 
 
 def test_its_restrictions_leave_the_keyring_alone(home: Home, keyring: SecretService) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentkeys.errors import ConfigError
-from agentkeys.private_files import private_folder, replace_file
+from agentkeys.private_files import make_folders, private_folder, replace_file
 
 
 def _mode(path: Path) -> int:
@@ -22,6 +22,18 @@ def test_a_private_folder_is_made_with_its_parents(tmp_path: Path) -> None:
     made = private_folder(tmp_path / "a" / "b")
     assert made == tmp_path / "a" / "b"
     assert [_mode(tmp_path / "a"), _mode(made)] == [0o700, 0o700]
+
+
+def test_missing_folders_are_made_private_under_any_umask(tmp_path: Path) -> None:
+    """All of them; what was there keeps its mode."""
+    tmp_path.chmod(0o755)
+    before = os.umask(0)
+    try:
+        make_folders(tmp_path / "a" / "b" / "c")
+        make_folders(tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    assert [_mode(tmp_path / name) for name in ("", "a", "a/b", "a/b/c")] == [0o755] + 3 * [0o700]
 
 
 def test_a_private_folder_may_be_there_already(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,8 @@ from tests.support.moved_clock import SAMPLE_NOW
 
 VALUE = "correct-horse-battery-staple"
 SECRET = Secret(VALUE)
+ANY: Any = SECRET
+"""The same for what a type checker would not let pass."""
 CREDENTIALS = TemporaryCredentials("ASIA0000000000000001", SECRET, SECRET, SAMPLE_NOW)
 LEASE = Lease(
     credentials=CREDENTIALS,
@@ -118,6 +121,44 @@ def test_a_secret_is_not_pickled(holder: object) -> None:
             pickle.dumps(holder, protocol)
 
 
+def test_a_secret_gives_its_state_to_nobody() -> None:
+    """Libraries that write objects down ask for it, where pickle itself is refused."""
+    for ask in (ANY.__getstate__, ANY.__reduce__, lambda: ANY.__reduce_ex__(4)):
+        with pytest.raises(TypeError) as raised:
+            ask()
+        assert VALUE not in str(raised.value)
+    with pytest.raises(TypeError):
+        vars(ANY)
+
+
+@pytest.mark.parametrize("default", [str, repr, format])
+def test_json_with_a_default_shows_nothing(default: Callable[[object], str]) -> None:
+    """As people write it who want everything to be JSON somehow."""
+    assert json.loads(json.dumps([SECRET], default=default)) == ["Secret(…)"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: "%d" % ANY,  # noqa: UP031 - a form that people write
+        lambda: "%c" % ANY,  # noqa: UP031
+        lambda: VALUE + ANY,
+        lambda: bytes(ANY),
+        lambda: len(ANY),
+        lambda: list(ANY),
+        lambda: VALUE in ANY,
+        lambda: ANY[0],
+        lambda: sorted([ANY, Secret("a")]),
+    ],
+    ids=range(9),
+)
+def test_a_secret_is_no_string(use: Callable[[], object]) -> None:
+    """What would take it for one raises, and does not say what it is; its order is secret too."""
+    with pytest.raises(TypeError) as raised:
+        use()
+    assert VALUE not in str(raised.value)
+
+
 def test_a_secret_is_not_json() -> None:
     """Only `reveal` gives it to a serializer."""
     with pytest.raises(TypeError):
@@ -156,7 +197,8 @@ def test_the_fingerprint_is_the_broker_s() -> None:
 
 def test_values_that_hold_secrets_can_be_copied_in_memory() -> None:
     """`asdict` copies deeply; what it finds stays secret."""
-    assert copy.deepcopy(SECRET) is SECRET
+    assert copy.deepcopy(SECRET) is copy.copy(SECRET) is SECRET
+    assert replace(CREDENTIALS, access_key_id="ASIA2").secret_access_key is SECRET
     assert asdict(CREDENTIALS)["secret_access_key"] is SECRET
 
 

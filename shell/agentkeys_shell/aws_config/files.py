@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentkeys.errors import ConfigError
+from agentkeys.private_files import make_folders
 
 __all__ = ["AwsFile", "Found", "aws_file"]
 
@@ -93,7 +94,7 @@ class AwsFile:
                 f"{self.path} is a link to {self.target}, whose folder is not there",
                 hint="mend the link or remove it",
             )
-        self.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(self.target.parent)
 
     def _remove(self, found: Found | None) -> bool:
         if self.read() != found:

@@ -116,8 +116,16 @@ def _show(as_json: bool) -> int:
     elif document is None:
         click.echo("no daemon is running; the next command that needs one starts it")
     else:
-        print_facts(document)
+        print_facts(document | {"hardening": _spelled(document.get("hardening"))})
     return EXIT_NO_DAEMON if document is None else 0
+
+
+def _spelled(claims: Mapping[str, bool] | None) -> str | None:
+    """What holds for the daemon's process, and what does not."""
+    if claims is None:
+        return None
+    words = {name.replace("_", " "): holds for name, holds in claims.items()}
+    return ", ".join(name if holds else f"not {name}" for name, holds in words.items())
 
 
 def _check_settings(environ: Mapping[str, str]) -> None:

@@ -12,14 +12,17 @@ import click
 
 from agentkeys.client import read_environment
 from agentkeys.errors import AgentkeysError
+from agentkeys.interpreter import own_module
 from agentkeys_shell.daemon import ask_running
 from agentkeys_shell.inside import check_outside
 from agentkeys_shell.output import json_option, print_json
 from agentkeys_shell.units import (
     Systemctl,
     UnitFile,
+    check_visible,
     is_ours,
     remove_units,
+    render_system_units,
     render_units,
     write_units,
 )
@@ -28,11 +31,16 @@ from agentkeys_shell.units.systemd import SERVICE, SOCKET
 
 __all__ = ["install", "uninstall"]
 
+_END_INSTANCES = "systemctl stop 'agentkeys@*.socket' && systemctl daemon-reload"
+
 
 @click.command("install")
 @click.option("--print", "only_print", is_flag=True, help="Print the files and write nothing.")
+@click.option(
+    "--system", is_flag=True, help="As root, a template for users who never log in (systemd)."
+)
 @json_option
-def install(only_print: bool, as_json: bool) -> int:
+def install(only_print: bool, system: bool, as_json: bool) -> int:
     """Have systemd or launchd start the daemon.
 
     systemd holds the socket from login on and starts the daemon when it is first asked; launchd
@@ -40,12 +48,34 @@ def install(only_print: bool, as_json: bool) -> int:
     """
     environ = read_environment()
     check_outside(environ)
+    if system:
+        return _install_template(only_print, as_json)
     units = render_units(environ)
     if only_print:
         _print(units, as_json)
         return 0
     written = write_units(units)
     step = _begin(environ, units, changed=bool(written))
+    _tell_written(units, written, step, as_json)
+    return 0
+
+
+def _install_template(only_print: bool, as_json: bool) -> int:
+    if sys.platform == "darwin":
+        raise click.UsageError("--system is for systemd; launchd starts it for whoever logs in")
+    units = render_system_units()
+    if only_print:
+        _print(units, as_json)
+        return 0
+    check_visible(own_module("agentkeys_daemon"))
+    step = "systemctl daemon-reload && systemctl enable --now agentkeys@USER.socket"
+    _tell_written(units, write_units(units), step, as_json)
+    return 0
+
+
+def _tell_written(
+    units: Sequence[UnitFile], written: Sequence[Path], step: str | None, as_json: bool
+) -> None:
     if as_json:
         print_json(
             {
@@ -55,21 +85,26 @@ def install(only_print: bool, as_json: bool) -> int:
                 "next": step,
             }
         )
-        return 0
+        return
     for path in written:
         click.echo(f"wrote {path}")
     click.echo(f"next: {step}" if step else "installed: the daemon starts when it is first asked")
-    return 0
 
 
 @click.command("uninstall")
+@click.option("--system", is_flag=True, help="The template that install --system has written.")
 @json_option
-def uninstall(as_json: bool) -> int:
+def uninstall(system: bool, as_json: bool) -> int:
     """Take back what install has done; a daemon that systemd has started ends."""
     environ = read_environment()
     check_outside(environ)
-    ours = [unit.path for unit in render_units(environ) if is_ours(unit.path)]
-    step = _end(environ, ours) if ours else None
+    units = render_system_units() if system else render_units(environ)
+    ours = [unit.path for unit in units if is_ours(unit.path)]
+    if system:
+        remove_units(ours)
+        step = _END_INSTANCES if ours else None
+    else:
+        step = _end(environ, ours) if ours else None
     if as_json:
         print_json({"version": 1, "removed": list(map(str, ours)), "next": step})
         return 0

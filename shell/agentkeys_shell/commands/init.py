@@ -12,7 +12,7 @@ from agentkeys.config import Table, parse_config
 from agentkeys.errors import ConfigError
 from agentkeys.models import RoleArn
 from agentkeys.paths import Paths
-from agentkeys.private_files import replace_file
+from agentkeys.private_files import make_folders, replace_file
 from agentkeys.stores import STORE_KINDS
 from agentkeys_shell.output import json_option, print_json
 
@@ -74,7 +74,7 @@ def command(
     )
     # What is written must be what will be read.
     parse_config(text, file="the new configuration", origin=str(path), path=path)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(path.parent)
     replace_file(path, text)
     if as_json:
         print_json({"version": 1, "path": str(path), "profile": profile})

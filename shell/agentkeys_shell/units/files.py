@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentkeys.errors import ConfigError
-from agentkeys.private_files import replace_file
+from agentkeys.private_files import make_folders, replace_file
 
 __all__ = ["MARKER", "UnitFile", "is_ours", "remove_units", "write_units"]
 
@@ -23,6 +23,8 @@ class UnitFile:
 
     path: Path
     content: str
+    is_public: bool = False
+    """Whether everybody may read it, as systemd expects of the system's own units."""
 
 
 def write_units(units: Sequence[UnitFile]) -> list[Path]:
@@ -74,8 +76,10 @@ def _content(path: Path) -> str | None:
 
 def _write(unit: UnitFile) -> None:
     try:
-        unit.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_folders(unit.path.parent)
         replace_file(unit.path, unit.content)
+        if unit.is_public:
+            unit.path.chmod(0o644)
     except OSError as problem:
         raise _failed(unit.path, "written", problem) from problem
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,12 +14,26 @@ from agentkeys.protocol import settings_of
 from agentkeys.socket_path import socket_path
 from agentkeys_shell.units.files import UnitFile
 from agentkeys_shell.units.launchd import LAUNCH_AGENT, launch_agent
-from agentkeys_shell.units.systemd import SERVICE, SOCKET, service_unit, socket_unit
+from agentkeys_shell.units.systemd import (
+    SERVICE,
+    SOCKET,
+    SYSTEM_SERVICE,
+    SYSTEM_SOCKET,
+    marked,
+    service_unit,
+    socket_unit,
+    system_service_unit,
+)
 
-__all__ = ["render_units"]
+__all__ = ["check_visible", "render_system_units", "render_units"]
 
 _FOLDERS = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """What else decides which files a daemon reads. Proxies may hold passwords, so they stay out."""
+
+
+_SYSTEM_FOLDER = Path("/etc/systemd/system")
+_HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 - named, not used
+"""What the system's template hides from the daemon."""
 
 
 def render_units(environ: Mapping[str, str], *, platform: str = sys.platform) -> list[UnitFile]:
@@ -39,6 +53,27 @@ def render_units(environ: Mapping[str, str], *, platform: str = sys.platform) ->
         UnitFile(folder / SERVICE, service_unit(_template(SERVICE), command, settings)),
         UnitFile(folder / SOCKET, socket_unit(_template(SOCKET), path)),
     ]
+
+
+def render_system_units() -> list[UnitFile]:
+    """The templates for the system's manager: an instance for each user that has no manager."""
+    command = own_module("agentkeys_daemon")
+    service = system_service_unit(_template(SYSTEM_SERVICE), command)
+    return [
+        UnitFile(_SYSTEM_FOLDER / SYSTEM_SERVICE, service, is_public=True),
+        UnitFile(_SYSTEM_FOLDER / SYSTEM_SOCKET, marked(_template(SYSTEM_SOCKET)), is_public=True),
+    ]
+
+
+def check_visible(command: Sequence[str]) -> None:
+    """Raises ConfigError for an installation that the system's template hides from its daemon."""
+    places = (command[0], *(str(Path(entry).resolve()) for entry in (command[0], __file__)))
+    for place in places:
+        if place.startswith(_HIDDEN):
+            raise ConfigError(
+                f"a daemon of the system's cannot see {place}",
+                hint="install agentkeys for all users, such as in /opt/agentkeys",
+            )
 
 
 def _settings(environ: Mapping[str, str]) -> dict[str, str]:
