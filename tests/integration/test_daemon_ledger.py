@@ -129,6 +129,18 @@ def test_everything_that_happens_has_its_line(place: Place) -> None:
         assert "AccessDenied" in line["outcome_detail"]
 
 
+def test_a_run_that_cannot_begin_has_ended(place: Place) -> None:
+    """Where nothing can be written down of it, its start does not stay on record for ever."""
+    place.configure()
+    in_the_way = Path(f"{place.home.socket}.runs")
+    shutil.rmtree(in_the_way, ignore_errors=True)
+    in_the_way.touch(mode=0o600)
+    assert place.home.run("agentkeys", "exec", "--refresh", "--", "true").status == 125
+    start, end = [line for line in lines(place) if line["event"].startswith("run_")]
+    assert (start["event"], end["event"]) == ("run_start", "run_end")
+    assert start["run_id"] == end["run_id"]
+
+
 def test_a_role_session_name_leads_from_the_stores_trail_to_the_user(place: Place) -> None:
     """`agentkeys-`, the wallet's first 24 characters, and when it was minted."""
     place.through("GET credentials")

@@ -88,10 +88,7 @@ class RunStarter:
             # First: whoever is refused for want of a ledger leaves no token behind.
             must = asked.reason is not None
             await self._records.run_started(profile, lease, peer, run_id, must=must)
-            given = {} if asked.refresh else credential_variables(lease)
-            if token:
-                given |= self._open_endpoint(run, token, asked)
-            self._registry.begin(run)
+            given = self._open(run, lease, asked, token)
         except AgentkeysError:
             # Nobody works with what was minted for it.
             self._drop_lease(run_id)
@@ -99,6 +96,21 @@ class RunStarter:
         self._terms.remember(run, profile)
         self._begun()
         return variables | given | {"AGENTKEYS_RUN": run_id, "AWS_SDK_UA_APP_ID": run_id}
+
+    def _open(
+        self, run: Run, lease: Lease, asked: AskedRun, token: Secret | None
+    ) -> dict[str, str]:
+        """The variables by which its program gets credentials; from now on it is a run."""
+        given = {} if asked.refresh else credential_variables(lease)
+        try:
+            if token:
+                given |= self._open_endpoint(run, token, asked)
+            self._registry.begin(run)
+        except AgentkeysError:
+            # Its start is on record already.
+            self._records.run_ended(run)
+            raise
+        return given
 
     async def _lease(self, terms: LeaseTerms, peer: Peer, asked: AskedRun, run_id: str) -> Lease:
         if asked.reason is None:
