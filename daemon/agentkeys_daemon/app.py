@@ -7,13 +7,13 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from agentkeys.audit import ChainedLedger, FileHeadKeeper, VaultHeadKeeper, head_account
 from agentkeys.clock import Clock
-from agentkeys.config import Config, ConfigSource, Identity, Profile
+from agentkeys.config import Config, ConfigSource, Profile
 from agentkeys.documents import credential_variables
-from agentkeys.errors import AgentkeysError, VaultError
+from agentkeys.errors import AgentkeysError
 from agentkeys.leases import Lease, LeaseTerms
 from agentkeys.paths import Paths
 from agentkeys.secret import Secret
@@ -24,7 +24,9 @@ from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.closing import Closing
 from agentkeys_daemon.diagnosis import Diagnosis
 from agentkeys_daemon.disk_sync import DiskSync
+from agentkeys_daemon.forgetting import Forgetting
 from agentkeys_daemon.identities import Identities, LiveIdentity
+from agentkeys_daemon.last_errors import LastErrors
 from agentkeys_daemon.ledger_head import LedgerHead
 from agentkeys_daemon.logins import Logins
 from agentkeys_daemon.memory import keep_what_is_loaded
@@ -38,17 +40,7 @@ from agentkeys_daemon.runs.service import Runs
 from agentkeys_daemon.token_sources import TokenSources
 from agentkeys_daemon.watches import ProcessWatch
 
-__all__ = ["App", "LastError", "LeftBehind"]
-
-
-@dataclass(frozen=True, slots=True)
-class LastError:
-    """Why a profile's last mint failed, kept until one succeeds."""
-
-    code: str
-    message: str
-    hint: str
-    at: datetime
+__all__ = ["App", "LeftBehind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,7 @@ class App:
         """`environ` is where client secrets may be."""
         self.clock = clock
         self.opened = opened
-        self.last_errors: dict[str, LastError] = {}
+        self.last_errors = LastErrors(clock=clock)
         self.changed = asyncio.Event()
         """Set whenever a lease may have to be refreshed sooner than it seemed."""
         self._configuration = configuration
@@ -152,6 +144,15 @@ class App:
             clock=clock,
             begun=self.changed.set,
         )
+        self.forgetting = Forgetting(
+            config=lambda: self.config,
+            identities=self.identities,
+            leases=self.leases,
+            runs=self.runs,
+            records=self.records,
+            repeats=self._repeats,
+            last_errors=self.last_errors,
+        )
 
     @property
     def config(self) -> Config:
@@ -218,23 +219,6 @@ class App:
             # Forgotten, or somebody else's, since then: the caller is told of what counts now.
             await self.leases.lease(terms)
 
-    async def forget(self, profile: Profile | None, peer: Peer) -> datetime | None:
-        """Drops the leases of `profile`, or all; the sessions stay.
-
-        Returns until when what was handed out of them lives on.
-        """
-        config = self.config
-        self._repeats.clear()
-        if profile:
-            own = self.leases.terms(profile)
-            until = await self.leases.forget(own, others=self._terms_beside(profile))
-            self.last_errors.pop(profile.name, None)
-            self.records.forgot(profile, profile.identity, peer)
-            return until
-        # One that is configured no longer may be so again.
-        gone = {live.identity.name: live.identity for live in self.identities.live}
-        return await self._forget_each({**gone, **config.identities}.values(), peer)
-
     async def aclose(self) -> LeftBehind:
         """Writes what is still to be written and ends helpers and connections."""
         endpoint = await self.runs.aclose()
@@ -250,16 +234,6 @@ class App:
 
     def _terms(self, profile: Profile, inside: Run | None) -> LeaseTerms:
         return self.runs.terms(inside) if inside else self.leases.terms(profile)
-
-    def _terms_beside(self, profile: Profile) -> Iterator[LeaseTerms]:
-        """Of everything but `profile` and its own runs."""
-        for other in self.config.profiles.values():
-            if other.name != profile.name:
-                yield self.leases.terms(other)
-        for run in self.runs.live:
-            if run.profile != profile.name:
-                with suppress(AgentkeysError):
-                    yield self.runs.terms(run)
 
     def _open_terms(self, config: Config) -> Iterator[LeaseTerms]:
         """Of everything that is served without breaking a glass."""
@@ -279,21 +253,6 @@ class App:
             with suppress(AgentkeysError):
                 yield self.leases.refresh(self.leases.terms(profile))
 
-    async def _forget_each(self, identities: Iterable[Identity], peer: Peer) -> datetime | None:
-        """One whose vault fails keeps no other from being forgotten; it is told in the end."""
-        ends, failed = [], []
-        for identity in identities:
-            try:
-                ends.append(await self.identities.of(identity).leases.forget())
-            except VaultError as problem:
-                failed.append(problem)
-            else:
-                self._forget_errors(identity)
-                self.records.forgot(None, identity, peer)
-        if failed:
-            raise failed[0]
-        return max((end for end in ends if end), default=None)
-
     def _start_over(self, identities: Iterable[LiveIdentity]) -> None:
         self._repeats.clear()
         for live in identities:
@@ -302,7 +261,7 @@ class App:
 
     def _became_another(self, live: LiveIdentity) -> None:
         self._start_over([live])
-        self._forget_errors(live.identity)
+        self.last_errors.forget_of(live.identity, self.config.profiles.values())
 
     async def _minted(self, terms: LeaseTerms, outcome: Lease | AgentkeysError) -> None:
         profile = terms.profile
@@ -311,17 +270,10 @@ class App:
             keep_what_is_loaded()
             self._has_minted = True
         if isinstance(outcome, Lease):
-            self.last_errors.pop(profile.name, None)
+            self.last_errors.forget(profile)
             await self.records.minted(profile, outcome, run_id=terms.run_id)
         else:
-            self.last_errors[profile.name] = LastError(
-                outcome.code, outcome.message, outcome.hint, self.clock.now()
-            )
+            self.last_errors.note(profile, outcome)
             self.records.mint_failed(profile, outcome, run_id=terms.run_id)
         # Once it is held, which it is right after this.
         asyncio.get_running_loop().call_soon(self.changed.set)
-
-    def _forget_errors(self, identity: Identity) -> None:
-        for profile in self.config.profiles.values():
-            if profile.identity.name == identity.name:
-                self.last_errors.pop(profile.name, None)

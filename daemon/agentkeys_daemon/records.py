@@ -14,6 +14,13 @@ from agentkeys.errors import AgentkeysError, AuditError, StsError
 from agentkeys.leases import Lease
 from agentkeys.sessions import Session
 from agentkeys_daemon.peers import Peer
+from agentkeys_daemon.record_facts import (
+    failure_facts,
+    lease_facts,
+    peer_facts,
+    run_facts,
+    session_facts,
+)
 from agentkeys_daemon.runs.run import Run
 
 __all__ = ["VIA_JWT", "Recorder"]
@@ -86,7 +93,7 @@ class Recorder:
         self._append(
             "mint",
             **self._profile(profile),
-            **_failure(problem),
+            **failure_facts(problem),
             sts_request_id=request_id,
             uid=os.getuid(),
             run_id=run_id,
@@ -96,7 +103,7 @@ class Recorder:
         self, profile: Profile, peer: Peer, *, reason: str, run_id: str | None
     ) -> None:
         """Returns when it is on the disk; raises AuditError where it cannot be, whatever it is."""
-        facts = {**self._profile(profile), **_peer(peer), "reason": reason, "run_id": run_id}
+        facts = {**self._profile(profile), **peer_facts(peer), "reason": reason, "run_id": run_id}
         await self._append_durably("break_glass", facts, keep=False)
 
     async def served(
@@ -113,7 +120,7 @@ class Recorder:
         `run_id` is of the run that the peer is in, `requested_role` what it has asked for, where
         that is not the profile's role.
         """
-        facts = {**self._leased(profile, lease), **_peer(peer), "run_id": run_id}
+        facts = {**self._leased(profile, lease), **peer_facts(peer), "run_id": run_id}
         if requested_role:
             facts["requested_role"] = requested_role
         return await self._hand_out("serve", facts, must=self._is_required())
@@ -122,16 +129,16 @@ class Recorder:
         self, profile: Profile, lease: Lease, peer: Peer, run_id: str, *, must: bool = False
     ) -> None:
         """Raises AuditError where records are required, or this one `must` be."""
-        facts = {**self._leased(profile, lease), **_peer(peer), "run_id": run_id}
+        facts = {**self._leased(profile, lease), **peer_facts(peer), "run_id": run_id}
         await self._hand_out("run_start", facts, must=must or self._is_required())
 
     def run_ended(self, run: Run) -> None:
         """Its program has ended."""
-        self._append("run_end", **_run(run), uid=os.getuid(), pid=run.process.pid)
+        self._append("run_end", **run_facts(run), uid=os.getuid(), pid=run.process.pid)
 
     def run_forgotten(self, run: Run, peer: Peer) -> None:
         """A peer had its credentials taken away."""
-        self._append("forget", **_run(run), **_peer(peer))
+        self._append("forget", **run_facts(run), **peer_facts(peer))
 
     def refused(
         self,
@@ -144,22 +151,22 @@ class Recorder:
     ) -> None:
         """A peer asked for something and did not get it; `profile` is None where none was meant."""
         facts = self._profile(profile) if profile else {}
-        facts |= {**_failure(problem), **_peer(peer), "run_id": run_id}
+        facts |= {**failure_facts(problem), **peer_facts(peer), "run_id": run_id}
         if requested_role:
             facts["requested_role"] = requested_role
         self._append("refuse", **facts)
 
     def logged(self, event: str, identity: str, session: Session | None, peer: Peer) -> None:
         """A `login` or a `logout`."""
-        self._append(event, identity=identity, **_session(session), **_peer(peer))
+        self._append(event, identity=identity, **session_facts(session), **peer_facts(peer))
 
     def forgot(self, profile: Profile | None, identity: Identity, peer: Peer) -> None:
         """A peer had the leases of a profile dropped, or all of an identity."""
         facts = self._profile(profile) if profile else {"identity": identity.name}
-        self._append("forget", **facts, **_peer(peer))
+        self._append("forget", **facts, **peer_facts(peer))
 
     def _leased(self, profile: Profile, lease: Lease) -> dict[str, Any]:
-        facts = {**self._profile(profile), **_lease(lease)}
+        facts = {**self._profile(profile), **lease_facts(lease)}
         # Of who does not log in, only the token that it was minted with has told.
         return facts | {"subject": facts.get("subject") or lease.subject}
 
@@ -170,7 +177,7 @@ class Recorder:
             "store": profile.store.name,
             "requested_role": profile.role_arn and profile.role_arn.arn,
             "session_duration_seconds": int(profile.duration.total_seconds()),
-            **_session(self._session_of(profile.identity)),
+            **session_facts(self._session_of(profile.identity)),
         }
 
     async def _hand_out(self, event: str, facts: dict[str, Any], *, must: bool) -> str:
@@ -226,48 +233,3 @@ class Recorder:
         if self._trouble is None:
             log.warning("%s", problem.message)
         self._trouble = problem
-
-
-def _session(session: Session | None) -> dict[str, Any]:
-    if session is None:
-        return {}
-    return {
-        "subject": session.subject,
-        "requester_wallet": session.wallet or session.omni,
-        "requester_token_hash": session.fingerprint,
-    }
-
-
-def _lease(lease: Lease) -> dict[str, Any]:
-    return {
-        "sts_session_name": lease.role_session_name,
-        "duration_got": int(lease.lifetime.total_seconds()),
-        "policy_hash": lease.policy_hash,
-        "access_key_id": lease.credentials.access_key_id,
-        "sts_request_id": lease.sts_request_id,
-        "expires_at": lease.credentials.expires_at,
-    }
-
-
-def _run(run: Run) -> dict[str, Any]:
-    return {
-        "identity": run.identity,
-        "profile": run.profile,
-        "subject": run.subject,
-        "run_id": run.id,
-    }
-
-
-def _failure(problem: AgentkeysError) -> dict[str, Any]:
-    outcome = "sts_error" if isinstance(problem, StsError) else "error"
-    return {"outcome": outcome, "outcome_detail": problem.message, "error_code": problem.code}
-
-
-def _peer(peer: Peer) -> dict[str, Any]:
-    return {
-        "uid": peer.uid,
-        "pid": peer.pid,
-        "exe": peer.executable(),
-        "parent_exe": peer.parent_executable(),
-        "cwd": peer.folder(),
-    }

@@ -18,9 +18,10 @@ from agentkeys.hardening import Hardening
 from agentkeys.leases import Lease, assess
 from agentkeys.prefix import render_prefix
 from agentkeys.protocol import PROTOCOL_VERSION
-from agentkeys_daemon.app import App, LastError
+from agentkeys_daemon.app import App
 from agentkeys_daemon.facts import seconds, words_of
 from agentkeys_daemon.identity_view import IdentityView
+from agentkeys_daemon.last_errors import LastError
 from agentkeys_daemon.notices import Notice, broker_clock, short_session, store_clock
 from agentkeys_daemon.process_figures import open_descriptors, resident_bytes
 from agentkeys_daemon.runs.run import Run
@@ -130,7 +131,7 @@ class StatusView:
                 lease, is_used=lease is not None and (inside is not None or self._is_used(profile))
             ),
             "clock_skew_seconds": seconds(self._app.leases.skew(profile)),
-            "last_error": _last_error(self._app.last_errors.get(profile.name)),
+            "last_error": _last_error(self._app.last_errors.of(profile)),
         }
 
     def _run(self, run: Run) -> dict[str, Any]:

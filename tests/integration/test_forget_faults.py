@@ -62,7 +62,7 @@ async def _forget_all(folder: Path, vault: FaultyVault) -> list[str]:
         environ=environ,
     )
     with pytest.raises(VaultUnavailable):
-        await app.forget(None, itself())
+        await app.forgetting.forget(None, itself())
     await app.aclose()
     lines = paths.ledger.read_text(encoding="utf-8").splitlines()
     return [json.loads(line)["identity"] for line in lines]

@@ -75,7 +75,7 @@ class DaemonHandlers:
 
     async def forget_all(self, request: HttpRequest, name: str) -> HttpAnswer:
         self._settings.check(request)
-        until = await self._app.forget(None, request.peer)
+        until = await self._app.forgetting.forget(None, request.peer)
         return forgotten({"profiles": list(self._app.config.profiles)}, until)
 
 

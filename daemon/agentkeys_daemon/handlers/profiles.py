@@ -111,7 +111,7 @@ class ProfileHandlers:
 
     async def forget(self, request: HttpRequest, name: str) -> HttpAnswer:
         profile = self.profile(name)
-        until = await self._app.forget(profile, request.peer)
+        until = await self._app.forgetting.forget(profile, request.peer)
         return forgotten({"profiles": [profile.name]}, until)
 
 
