@@ -112,7 +112,9 @@ async def await_claim(
             if answer.get("status") == "claimed":
                 return _claimed(answer, broker.url)
             if answer.get("status") != "pending":
-                words = quotable(answer.get("status")) or "the broker does not say why"
+                sent = [pairing.ticket.reveal(), device.signature.reveal()]
+                words = quotable(answer.get("status"), secrets=sent)
+                words = words or "the broker does not say why"
                 raise LoginFailed(f"the pairing failed: {words}", hint=_AGAIN)
             lost = False
         await sleep(pause)

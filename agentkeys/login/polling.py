@@ -63,7 +63,7 @@ async def await_login(
         if answer.get("status") == "verified":
             return session_jwt(answer)
         if answer.get("status") != "pending":
-            raise LoginFailed(f"the login failed: {_reason(answer)}", hint="try again")
+            raise LoginFailed(f"the login failed: {_reason(answer, pending)}", hint="try again")
         await sleep(POLL_SECONDS)
     raise LoginFailed("nobody finished the login in time", hint="run: agentkeys login")
 
@@ -84,6 +84,6 @@ async def _poll(broker: BrokerClient, pending: PendingLogin) -> dict[str, Any]:
         return {"status": "pending"}
 
 
-def _reason(answer: dict[str, Any]) -> str:
+def _reason(answer: dict[str, Any], pending: PendingLogin) -> str:
     words = answer.get("reason") or answer.get("status")
-    return quotable(words) or "the broker does not say why"
+    return quotable(words, secrets=[pending.request_id.reveal()]) or "the broker does not say why"

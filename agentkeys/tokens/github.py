@@ -24,6 +24,7 @@ from agentkeys.secret import Secret
 from agentkeys.sessions import GithubSession
 from agentkeys.tokens import SessionHolder
 from agentkeys.transport import Answer, Transport, TransportError
+from agentkeys.transport.outgoing import Destination
 
 __all__ = ["GithubTokenSource", "no_job"]
 
@@ -76,8 +77,6 @@ class GithubTokenSource:
             raise IssuerUnreachable(
                 f"GitHub gave no token: {problem.message}", hint=problem.hint
             ) from None
-        except ConfigError as problem:
-            raise _bad_url(problem.message) from None
         if answer.status != 200:
             raise self._refusal(answer, job)
         return answer
@@ -88,9 +87,10 @@ class GithubTokenSource:
         if not (url.isascii() and url.isprintable()) or " " in url:
             raise _bad_url("it holds characters that no URL has")
         try:
+            Destination.parse(url)
             parts = urlsplit(url)
-        except ValueError:
-            raise _bad_url("it is no URL") from None
+        except ConfigError as problem:
+            raise _bad_url(problem.message) from None
         query = "&".join(filter(None, (parts.query, urlencode({"audience": self._audience}))))
         return urlunsplit(parts._replace(query=query, fragment=""))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Self
+from copy import copy
+from pathlib import Path
+from typing import Self
 
 from agentkeys import loopback
 from agentkeys.clock import Clock
@@ -13,9 +15,7 @@ from agentkeys.server_times import ServerTimes
 from agentkeys.transport.answer import Answer
 from agentkeys.transport.failures import TransportError
 from agentkeys.transport.outgoing import Destination, encode_body
-
-if TYPE_CHECKING:
-    from agentkeys.transport.pool import Pool
+from agentkeys.transport.pools import Pools
 
 __all__ = ["Transport"]
 
@@ -36,10 +36,20 @@ class Transport:
         listener_uid: Callable[[str, int], int | None] = loopback.listener_uid,
     ) -> None:
         self.times = ServerTimes(clock=clock)
-        self._clock = clock
         self._listener_uid = listener_uid
-        self._opening = asyncio.Lock()
-        self._pools: dict[bool, Pool] = {}
+        self._pools = Pools(clock=clock)
+        self._ca_file: Path | None = None
+
+    def trusting(self, ca_file: Path | None) -> Self:
+        """The same transport, whose https goes only to hosts that the authorities in it vouch for.
+
+        None stands for the system's authorities. The file is looked at for each request, so that
+        a new one counts from then on; `send` raises ConfigError when it cannot be used. The
+        servers' times and the end of all connections are shared.
+        """
+        view = copy(self)
+        view._ca_file = ca_file
+        return view
 
     async def send(
         self,
@@ -65,7 +75,7 @@ class Transport:
         try:
             async with asyncio.timeout(timeout):
                 await self._check_listener(to)
-                pool = await self._pool(local=bool(to.addresses))
+                pool = await self._pools.get(local=bool(to.addresses), ca_file=self._ca_file)
                 answer = await pool.exchange(
                     method,
                     url,
@@ -91,9 +101,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Closes every connection; a later `send` opens new ones."""
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            await pool.aclose()
+        await self._pools.aclose()
 
     async def _check_listener(self, to: Destination) -> None:
         for address in to.addresses:
@@ -104,22 +112,3 @@ class Transport:
                     f"port {to.port} on this machine belongs to another user (uid {uid})",
                     hint="another user answers there and nothing was sent; use a port of your own",
                 )
-
-    async def _pool(self, *, local: bool) -> Pool:
-        async with self._opening:
-            if local not in self._pools:
-                # In a thread: httpx and the certificates take a tenth of a second to load, and
-                # whoever is served from memory meanwhile must not wait for it.
-                self._pools[local] = await asyncio.to_thread(_open_pool, self._clock, local)
-            return self._pools[local]
-
-
-def _open_pool(clock: Clock, local: bool) -> Pool:
-    # Not above: a daemon that starts with kept leases should not pay for httpx.
-    import anyio  # noqa: PLC0415
-
-    from agentkeys.transport.pool import Pool  # noqa: PLC0415
-
-    # httpx would load the half of it that talks to asyncio at the first request, in the event loop.
-    anyio.run(anyio.sleep, 0)
-    return Pool(clock=clock, local=local)

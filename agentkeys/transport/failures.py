@@ -21,8 +21,9 @@ class TransportError(AgentkeysError):
 _CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (
         ssl.SSLCertVerificationError,
-        "the certificate of {where} was not accepted",
-        "check this machine's clock, and SSL_CERT_FILE where the host has a private authority",
+        "the certificate of {where} was not accepted{why}",
+        "check this machine's clock, and ca_file or SSL_CERT_FILE where the host has a private"
+        " authority",
     ),
     (ssl.SSLError, "TLS with {where} failed", "see whether https:// is right for this address"),
     (socket.gaierror, "the name of {where} was not found", "check the URL and the network"),
@@ -36,11 +37,17 @@ def explain(error: BaseException, where: str) -> TransportError:
     for cause in _causes(error):
         for kind, words, hint in _CAUSES:
             if isinstance(cause, kind):
-                return TransportError(words.format(where=where), hint=hint)
+                return TransportError(words.format(where=where, why=_why(cause)), hint=hint)
     return TransportError(
         f"the connection to {where} failed",
         hint="ask again; if it stays, see whether the service, the network and the proxy are up",
     )
+
+
+def _why(cause: BaseException) -> str:
+    """What OpenSSL says of a certificate: its own words, and the name that was asked for."""
+    said = str(getattr(cause, "verify_message", "")).rstrip(".")
+    return f" ({said[0].lower()}{said[1:]})" if said else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

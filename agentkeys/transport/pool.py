@@ -11,6 +11,7 @@ from agentkeys import __version__
 from agentkeys.clock import Clock
 from agentkeys.errors import ConfigError
 from agentkeys.transport.answer import Answer, measure_skew
+from agentkeys.transport.authorities import Authorities
 from agentkeys.transport.failures import TransportError, explain
 
 __all__ = ["Pool"]
@@ -22,15 +23,21 @@ _HEADERS = {"accept-encoding": "identity", "user-agent": f"agentkeys/{__version_
 class Pool:
     """Connections that may be used again, either to this machine or, through proxies, to others.
 
-    SSL_CERT_FILE and SSL_CERT_DIR count for both, the environment's proxies only for others.
+    SSL_CERT_FILE and SSL_CERT_DIR count for both unless there are `authorities`, the
+    environment's proxies only for others.
     """
 
-    def __init__(self, *, clock: Clock, local: bool) -> None:
-        """Raises ConfigError when the environment's proxies or certificates cannot be used."""
+    def __init__(
+        self, *, clock: Clock, local: bool, authorities: Authorities | None = None
+    ) -> None:
+        """Raises ConfigError when `authorities` or the environment's settings cannot be used."""
         self._clock = clock
+        self._under_way = 0
+        self._is_retired = False
+        verify = authorities.context() if authorities else None
         try:
             self._client = httpx.AsyncClient(
-                verify=httpx.create_ssl_context(),
+                verify=verify or httpx.create_ssl_context(),
                 trust_env=not local,
                 follow_redirects=False,
                 # Identities share the pool: a cookie set for one must not go with the next.
@@ -57,6 +64,7 @@ class Pool:
     ) -> Answer:
         """Raises TransportError naming `where`; ConfigError when httpx cannot read the URL."""
         sent_at = self._clock.now()
+        self._under_way += 1
         try:
             async with self._client.stream(
                 method,
@@ -77,7 +85,17 @@ class Pool:
             ) from error
         except (httpx.HTTPError, UnicodeError) as error:
             raise explain(error, where) from error
+        finally:
+            self._under_way -= 1
+            if self._is_retired:
+                await self.retire()
         return Answer(response.status_code, dict(response.headers), body, skew)
+
+    async def retire(self) -> None:
+        """Closes every connection once nothing is under way any more."""
+        self._is_retired = True
+        if not self._under_way:
+            await self.aclose()
 
     async def aclose(self) -> None:
         """Closes every connection."""

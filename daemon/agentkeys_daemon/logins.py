@@ -121,15 +121,15 @@ class Logins:
         device = document.get("device")
         proof = DeviceProof.from_document(device) if isinstance(device, dict) else None
         session = parse_broker_session(Secret(jwt), url=url, device=proof)
-        await self._check_alive(session)
+        await self._check_alive(session, self._transport.trusting(identity.ca_file))
         return session
 
-    async def _check_alive(self, session: BrokerSession) -> None:
+    async def _check_alive(self, session: BrokerSession, transport: Transport) -> None:
         """Raises LoginFailed for a session that has expired, by its broker's clock."""
-        times = self._transport.times
+        times = transport.times
         if session.is_over(times.now(session.url)) and times.skew(session.url) is None:
             # It may be our clock that is wrong. Whatever the broker answers, it tells the time.
-            await BrokerClient(url=session.url, transport=self._transport).tell_time()
+            await BrokerClient(url=session.url, transport=transport).tell_time()
         if session.is_over(times.now(session.url)):
             raise LoginFailed("that session has already expired", hint="log in again")
 

@@ -61,7 +61,8 @@ class TokenSources:
         self._clock = clock
         self._environ = environ
         self._logged_in = logged_in
-        self._issuers = Issuers(transport=transport, clock=clock)
+        # By authorities too: what one identity takes an issuer's word for, another may not.
+        self._issuers: dict[Path | None, Issuers] = {}
         # One for all: a source that is made anew may hold the session of the one before.
         self._refreshes = Refreshes()
 
@@ -83,7 +84,7 @@ class TokenSources:
             return GithubTokenSource(
                 sessions=keeper.of(GithubSession),
                 audience=identity.audience,
-                transport=self._transport,
+                transport=self._transport.trusting(identity.ca_file),
             )
         raise AgentkeysError(f"no token source is made for {identity.source}")
 
@@ -92,7 +93,7 @@ class TokenSources:
         await self._refreshes.settle()
 
     def _broker(self, identity: BrokerIdentity, keeper: Keeper) -> BrokerTokenSource:
-        broker = BrokerClient(url=identity.url, transport=self._transport)
+        broker = self._broker_client(identity)
         sessions = keeper.of(BrokerSession)
         return BrokerTokenSource(broker=broker, sessions=sessions, times=self._transport.times)
 
@@ -100,8 +101,8 @@ class TokenSources:
         times = self._transport.times
         client = OidcClient(
             settings=identity,
-            issuers=self._issuers,
-            transport=self._transport,
+            issuers=self._issuers_for(identity.ca_file),
+            transport=self._transport.trusting(identity.ca_file),
             environ=self._environ,
         )
         if identity.is_service:
@@ -121,7 +122,7 @@ class TokenSources:
 
     async def _log_in(self, identity: SandboxIdentity, keeper: Keeper) -> None:
         """A made-up user's whole login: the development broker follows its own link."""
-        broker = BrokerClient(url=identity.url, transport=self._transport)
+        broker = self._broker_client(identity)
         async with asyncio.timeout(LOGIN_SECONDS):
             pending = await start_email_login(broker, identity.email)
             session = await await_login(broker, pending, clock=self._clock)
@@ -129,6 +130,16 @@ class TokenSources:
         kept = parse_broker_session(wallet, url=broker.url)
         await keeper.keep_session(kept)
         self._logged_in(identity.name, kept)
+
+    def _broker_client(self, identity: BrokerIdentity) -> BrokerClient:
+        transport = self._transport.trusting(identity.ca_file)
+        return BrokerClient(url=identity.url, transport=transport)
+
+    def _issuers_for(self, ca_file: Path | None) -> Issuers:
+        if ca_file not in self._issuers:
+            transport = self._transport.trusting(ca_file)
+            self._issuers[ca_file] = Issuers(transport=transport, clock=self._clock)
+        return self._issuers[ca_file]
 
 
 def _token_file(identity: FileIdentity, keeper: Keeper) -> Path:

@@ -39,7 +39,7 @@ async def _log_in(
     identity: OidcIdentity, environ: Mapping[str, str], *, opens: bool
 ) -> OidcSession:
     clock = SystemClock()
-    async with Transport(clock=clock) as transport:
+    async with Transport(clock=clock).trusting(identity.ca_file) as transport:
         issuers = Issuers(transport=transport, clock=clock)
         client = OidcClient(
             settings=identity, issuers=issuers, transport=transport, environ=environ

@@ -51,7 +51,7 @@ def by_email(identity: BrokerIdentity, address: str) -> Secret:
             identity, broker, transport, pending, f"follow the link mailed to {address}"
         )
 
-    return _run(log_in)
+    return _run(identity, log_in)
 
 
 def by_oauth2(identity: BrokerIdentity, *, browser: bool) -> Secret:
@@ -65,7 +65,7 @@ def by_oauth2(identity: BrokerIdentity, *, browser: bool) -> Secret:
             webbrowser.open(str(pending.authorization_url))
         return await _finish(identity, broker, transport, pending, "waiting for the provider")
 
-    return _run(log_in)
+    return _run(identity, log_in)
 
 
 def by_wallet(identity: BrokerIdentity, address: str, signer_command: str | None) -> Secret:
@@ -77,12 +77,12 @@ def by_wallet(identity: BrokerIdentity, address: str, signer_command: str | None
         signature = _signed(challenge, signer_command) if signer_command else _pasted(challenge)
         return await answer_challenge(broker, challenge, signature)
 
-    return _run(log_in)
+    return _run(identity, log_in)
 
 
-def _run(work: Callable[[Transport], Awaitable[T]]) -> T:
+def _run(identity: BrokerIdentity, work: Callable[[Transport], Awaitable[T]]) -> T:
     async def with_transport() -> T:
-        async with Transport(clock=SystemClock()) as transport:
+        async with Transport(clock=SystemClock()).trusting(identity.ca_file) as transport:
             return await work(transport)
 
     return asyncio.run(with_transport())

@@ -48,7 +48,7 @@ def by_pairing(identity: BrokerIdentity) -> tuple[Secret, DeviceProof]:
     device = _device(key_file)
     # The broker hands the session over once: whoever is to keep it had better be there.
     ask_json("GET", "/v1/profiles")
-    session = asyncio.run(_pair(identity.url, device, environ, is_old=bool(key_file)))
+    session = asyncio.run(_pair(identity, device, environ, is_old=bool(key_file)))
     return session, device
 
 
@@ -59,10 +59,10 @@ def _device(key_file: str | None) -> DeviceProof:
 
 
 async def _pair(
-    url: str, device: DeviceProof, environ: Mapping[str, str], *, is_old: bool
+    identity: BrokerIdentity, device: DeviceProof, environ: Mapping[str, str], *, is_old: bool
 ) -> Secret:
-    clock = SystemClock()
-    async with Transport(clock=clock) as transport:
+    clock, url = SystemClock(), identity.url
+    async with Transport(clock=clock).trusting(identity.ca_file) as transport:
         broker = BrokerClient(url=url, transport=transport)
         session = await known_device(broker, device) if is_old else None
         if session is not None:

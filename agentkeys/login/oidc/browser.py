@@ -98,8 +98,9 @@ class _Redirect:
             )
         if parameters.get("code") and "error" not in parameters:
             return None
-        error = quotable(parameters.get("error")) or "no code"
-        description = quotable(parameters.get("error_description"))
+        secrets = [parameters.get("code", ""), parameters.get("state", "")]
+        error = quotable(parameters.get("error"), secrets=secrets) or "no code"
+        description = quotable(parameters.get("error_description"), secrets=secrets)
         return LoginFailed(
             f"the issuer refused the login ({error})" + (f": {description}" if description else ""),
             hint=_HINTS.get(error, "check what the identity's settings ask of the issuer"),
