@@ -9,7 +9,8 @@
     GET    /v1/profiles/NAME/prompt           of that what a prompt shows: name, who, seconds, state
     POST   /v1/profiles/NAME/runs             begin a run: its variables, in the same form; asked
                                               with {"program", "refresh", "allow", "read_only"},
-                                              and {"explain"} where none is to begin
+                                              {"explain"} where none is to begin, and with
+                                              {"break_glass", "reason"} by who breaks the glass
     POST   /v1/profiles/NAME/refresh          have a lease with {"min_ttl_seconds"} left; its status
     DELETE /v1/profiles/NAME/leases           forget its lease
     DELETE /v1/leases                         forget all leases, keep the sessions

@@ -34,7 +34,7 @@ _KEPT = frozenset(
         "http_proxy", "https_proxy", "all_proxy", "no_proxy",
         "PYTHON_KEYRING_BACKEND",
         "AGENTKEYS_CONFIG", "AGENTKEYS_STATE_DIR", "AGENTKEYS_VAULT", "AGENTKEYS_SOCKET",
-        "AGENTKEYS_BROKER_URL", "AGENTKEYS_DATA_ROLE_ARN",
+        "AGENTKEYS_BROKER_URL", "AGENTKEYS_DATA_ROLE_ARN", "AGENTKEYS_LOG",
     }
 )  # fmt: skip
 

@@ -7,6 +7,8 @@ blocks then is the helper, and a helper can be killed.
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -23,6 +25,8 @@ from agentkeys.vault.helper_process import (
 from agentkeys.vault.telling import NOT_YET, broken, refusal, too_slow
 
 __all__ = ["HELPER", "LIMIT", "KeyringVault"]
+
+log = logging.getLogger("agentkeys.vault")
 
 HELPER = tuple(own_module("agentkeys.vault.helper"))
 LIMIT = timedelta(seconds=2)
@@ -87,11 +91,15 @@ class KeyringVault:
         return await asyncio.shield(call)
 
     async def _call(self, verb: str, account: str, blob: Secret | None) -> Secret | None:
+        began = time.monotonic()
         try:
             answer = await self._take_turn(verb, account, blob)
         except VaultError as problem:
             self.trouble = problem
+            log.debug("keyring: %s: %s", verb, problem.code)
             raise
+        outcome = "done" if isinstance(answer, Done) else answer.reason
+        log.debug("keyring: %s: %s in %.0f ms", verb, outcome, 1000 * (time.monotonic() - began))
         self._kind = answer.kind or self._kind
         if isinstance(answer, Done):
             self.trouble = None

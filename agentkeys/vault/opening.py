@@ -74,7 +74,12 @@ def find_session_bus(environment: Mapping[str, str]) -> str | None:
 
 def _for_helper(environment: Mapping[str, str]) -> dict[str, str]:
     # KEYRING_PROPERTY_… may set any attribute of a backend, its collection and schema included.
-    kept = {name: value for name, value in environment.items() if "KEYRING" not in name}
+    # Client secrets are none of its business either.
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if "KEYRING" not in name and not name.startswith("AGENTKEYS_CLIENT_SECRET")
+    }
     if bus := find_session_bus(environment):
         # The D-Bus library of the helper knows no other way to find the bus.
         kept["DBUS_SESSION_BUS_ADDRESS"] = bus

@@ -41,8 +41,10 @@ class _PrivateRotatingFile(RotatingFileHandler):
         return cast("TextIOWrapper", os.fdopen(descriptor, self.mode, encoding=self.encoding))
 
 
-def start_log(path: Path) -> logging.Handler:
-    """Sends the daemon's own messages to `path`; close the handler that is returned.
+def start_log(path: Path, *, level: int = logging.INFO) -> logging.Handler:
+    """Sends the daemon's own messages, from `level` on, to `path`; close the handler returned.
+
+    What the libraries below say goes nowhere, whatever the level: they do not know what is secret.
 
     Raises ConfigError when that cannot be written.
     """
@@ -58,6 +60,6 @@ def start_log(path: Path) -> logging.Handler:
         ) from problem
     handler.setFormatter(_JsonLines())
     logger = logging.getLogger("agentkeys")
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     logger.addHandler(handler)
     return handler

@@ -38,8 +38,10 @@ class Refresher:
 
     def _look(self) -> timedelta | None:
         try:
-            return self._refresh()
+            pause = self._refresh()
         except Exception as problem:  # noqa: BLE001 - one bad look must not be the last one
             # Only its type: an unforeseen exception's text may quote what it choked on.
             log.error("unforeseen %s while refreshing", type(problem).__name__)  # noqa: TRY400
             return None
+        log.debug("refresh: nothing more is due %s", f"for {pause}" if pause else "so far")
+        return pause

@@ -12,6 +12,8 @@ import pytest
 
 from agentkeys.errors import ConfigError
 from agentkeys_daemon.log import MAX_BYTES, OLD_FILES, start_log
+from agentkeys_daemon.request_log import shape_of
+from agentkeys_daemon.settings import log_level
 
 
 @pytest.fixture
@@ -64,6 +66,43 @@ def test_it_is_rotated_and_stays_private(path: Path, log: logging.Logger) -> Non
         for line in file.read_text(encoding="utf-8").splitlines():
             assert json.loads(line)["message"].endswith(words)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(("value", "lines"), [("", 1), ("info", 1), ("debug", 2)])
+def test_its_level_is_chosen(tmp_path: Path, log: logging.Logger, value: str, lines: int) -> None:
+    """By AGENTKEYS_LOG; what libraries say is never among it."""
+    path = tmp_path / "logs" / "daemon.jsonl"
+    handler = start_log(path, level=log_level({"AGENTKEYS_LOG": value}))
+    try:
+        log.info("one")
+        log.debug("two")
+        logging.getLogger("httpx").error("three")
+    finally:
+        logging.getLogger("agentkeys").removeHandler(handler)
+        handler.close()
+    assert len(path.read_text(encoding="utf-8").splitlines()) == lines
+
+
+def test_a_level_that_is_none_is_told() -> None:
+    """With those that there are."""
+    with pytest.raises(ConfigError, match="AGENTKEYS_LOG is 'loud'") as refused:
+        log_level({"AGENTKEYS_LOG": "loud"})
+    assert refused.value.hint == "set it to debug or info, or not at all"
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        (b"/v1/profiles/data/credentials", "/v1/profiles/…/credentials"),
+        (b"/v1/runs/abcd/credentials?token=t", "/v1/runs/…/credentials"),
+        (b"/v1/mint-aws-creds", "/v1/mint-aws-creds"),
+        (b"/eyJhbGciOiJFUzI1NiJ9/x", "/…/…"),
+        (b"/" * 1000, "/" * 7),
+    ],
+)
+def test_a_request_s_line_holds_no_name(path: bytes, shape: str) -> None:
+    """Who asks with a secret in the wrong place does not find it in the log."""
+    assert shape_of(path) == shape
 
 
 def test_it_is_not_written_through_a_link(tmp_path: Path) -> None:

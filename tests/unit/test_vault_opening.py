@@ -264,11 +264,15 @@ class TestVaultThatTurnsToMemory(VaultContract):
 
 
 def test_the_helper_gets_the_bus_and_no_keyring_settings(opening: Open, bus: Path) -> None:
-    """Settings of the keyring library could change a trusted backend, so they stay behind."""
+    """Settings of the keyring library could change a trusted backend, so they stay behind.
+
+    So do client secrets, for which it has no use.
+    """
     environment = {
         "XDG_RUNTIME_DIR": str(bus.parent),
         "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring",
         "KEYRING_PROPERTY_PREFERRED_COLLECTION": "/elsewhere",
+        "AGENTKEYS_CLIENT_SECRET_BACKUP": "a client's secret",
     }
 
     async def story() -> dict[str, str]:
