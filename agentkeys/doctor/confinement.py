@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agentkeys.claims import AWS_TAGS_CLAIM
@@ -45,11 +46,27 @@ def _problems(
         code = _code(token, profile)
         yield failed("confinement", code, problem.message, problem.hint, **facts)
     try:
-        # What the store's policies would have to say; where they cannot, nobody is confined.
-        own_prefix(profile.store.kind, setting_of(profile, profile.store.kind))
+        _check_read(profile)
     except ConfigError as problem:
         yield warning("confinement", "confine_ignored", problem.message, problem.hint, **facts)
     yield from _prefix_problems(token, profile, facts)
+
+
+def _check_read(profile: Profile) -> None:
+    """Whether the store's policies can read what confines; else nobody is. Raises ConfigError."""
+    kind, claim = profile.store.kind, profile.confine.claim
+    if claim and kind.policy_claims is not None and claim not in kind.policy_claims:
+        raise ConfigError(
+            f"policies of {kind.title} cannot read the claim {claim},"
+            f" by which the profile {profile.name} is confined",
+            hint=f'set confine = "{kind.default_confine}" in the profile',
+        )
+    own_prefix(kind, replace(setting_of(profile, kind), prefix=_prefix(profile) or ""))
+
+
+def _prefix(profile: Profile) -> str | None:
+    """None also where it is in no bucket: it may be the usual one, which nobody has written."""
+    return profile.prefix if profile.bucket else None
 
 
 def _code(token: WebIdentityToken, profile: Profile) -> str:
@@ -72,7 +89,7 @@ def _prefix_problems(
     confine = profile.confine
     if confine.kind == "tags" and _has_tags(token):
         yield from _untagged(token, names, facts)
-    elif confine.kind == "claim" and names and confine.claim not in names:
+    elif _prefix(profile) and confine.kind == "claim" and names and confine.claim not in names:
         yield warning(
             "confinement",
             "confine_beside_prefix",

@@ -14,9 +14,11 @@ from agentkeys.models import WebIdentityToken
 from agentkeys.quoting import quotable
 from agentkeys.stores import StoreKind
 
-__all__ = ["discovery_url", "examine_discovery", "jwks_uri"]
+__all__ = ["discovery_url", "examine_discovery", "jwks_uri", "leads_inward"]
 
 WELL_KNOWN = "/.well-known/openid-configuration"
+LONGEST = 2000
+"""Characters of an address."""
 
 
 def discovery_url(issuer: str) -> str:
@@ -26,7 +28,17 @@ def discovery_url(issuer: str) -> str:
 def jwks_uri(page: Page) -> str | None:
     """Where the document says that the keys are."""
     found = (page.json_object() or {}).get("jwks_uri")
-    return found if isinstance(found, str) and found.isascii() and found.isprintable() else None
+    if not isinstance(found, str) or len(found) > LONGEST:
+        return None
+    return found if found.isascii() and found.isprintable() else None
+
+
+def leads_inward(page: Page, uri: str) -> bool:
+    """Whether an issuer out there says that its keys are in here.
+
+    Nobody else has to see that this machine, or its cloud's metadata service, is asked for things.
+    """
+    return _is_inside(uri) and (_is_link_local(uri) or not _is_inside(page.url))
 
 
 def examine_discovery(
@@ -39,7 +51,8 @@ def examine_discovery(
     document = page.json_object() or {}
     named = document.get("issuer")
     shown = quotable(named) or "nobody"
-    facts = {"url": page.url, "issuer": shown, "jwks_uri": jwks_uri(page)}
+    uri = jwks_uri(page)
+    facts = {"url": page.url, "issuer": shown, "jwks_uri": quotable(uri) or None}
     # A broker may be reached at another address than the one that it signs as.
     expected = token.issuer if token else None if is_broker(identity) else identity.url
     if expected is not None and named != expected:
@@ -53,12 +66,21 @@ def examine_discovery(
             **facts,
             expected=expected,
         )
-    if jwks_uri(page) is None:
+    if uri is None:
         return failed(
             "discovery",
             "jwks_uri_missing",
             "the discovery document says nowhere where the issuer's keys are",
             "have the issuer add jwks_uri; no store can check a token without it",
+            **facts,
+        )
+    if leads_inward(page, uri):
+        return failed(
+            "discovery",
+            "jwks_uri_inward",
+            f"the issuer's keys are to be at {quotable(uri)}, which is in this machine's own"
+            " network: they were not fetched",
+            "ask whoever runs the issuer to correct jwks_uri; do not trust it before",
             **facts,
         )
     if not store.needs_endpoint and not _is_public(str(named)):
@@ -69,7 +91,8 @@ def examine_discovery(
             f"{store.title} fetches keys over the public internet by https: use an issuer there",
             **facts,
         )
-    return ok("discovery", f"the issuer names itself {shown}, as its tokens do", **facts)
+    words = ", as its tokens do" if token else ""
+    return ok("discovery", f"the issuer names itself {shown}{words}", **facts)
 
 
 def _unusable(page: Page, identity: Identity) -> Finding | None:
@@ -106,10 +129,25 @@ def _unusable(page: Page, identity: Identity) -> Finding | None:
 def _is_public(issuer: str) -> bool:
     """As far as its address tells."""
     parts = urlsplit(issuer)
-    host = parts.hostname or ""
-    if parts.scheme != "https" or loopback_addresses(host) or "." not in host:
-        return False
+    return parts.scheme == "https" and "." in (parts.hostname or "") and not _is_inside(issuer)
+
+
+def _is_inside(url: str) -> bool:
+    """Whether its address can only be this machine's or its own network's; a name may be any."""
+    address = _address(url)
+    return address is not None and not address.is_global
+
+
+def _is_link_local(url: str) -> bool:
+    address = _address(url)
+    return address is not None and address.is_link_local
+
+
+def _address(url: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """None where only names are known."""
     try:
-        return ipaddress.ip_address(host).is_global
+        host = urlsplit(url).hostname or ""
+        address = ipaddress.ip_address((*loopback_addresses(host), host)[0])
     except ValueError:
-        return True
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -2,96 +2,14 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from agentkeys.claims import OMNI_CLAIM, WALLET_CLAIM
 from agentkeys.config import Profile
 from agentkeys.doctor.finding import Finding, Outcome, failed, ok, warning
-from agentkeys.doctor.probes import Page
-from agentkeys.prefix import prefix_claims, render_prefix
-from agentkeys.quoting import quotable
-from agentkeys.sts.document import MalformedDocument, only_child, parse_document, text_of
+from agentkeys.doctor.listing import Listing
 
-__all__ = ["Listing", "examine_isolation", "foreign_prefix", "read_listing", "why_no_proof"]
-
-_MADE_UP = {WALLET_CLAIM: "0xdeadbeef", OMNI_CLAIM: "deadbeef" * 8}
-_NOBODY = "agentkeys-doctor-nobody"
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What the S3 said to a listing of one prefix."""
-
-    prefix: str
-    status: int | None
-    """None without any answer."""
-    code: str | None = None
-    """Of its error."""
-    region: str | None = None
-    """Where the bucket is, if it says so."""
-    problem: str | None = None
-    """Why there was no answer."""
-
-    @property
-    def is_allowed(self) -> bool:
-        return self.status == 200 and self.code is None
-
-    @property
-    def is_denied(self) -> bool:
-        return self.status == 403 and self.code == "AccessDenied"
-
-
-def why_no_proof(profile: Profile) -> str | None:
-    """Why nothing can be proven for the profile, None where it can."""
-    if profile.bucket is None:
-        return f"the profile {profile.name} names no bucket to list"
-    if profile.prefix is None:
-        return f"the profile {profile.name} names no prefix to list"
-    if not prefix_claims(profile.prefix):
-        return f"the prefix {profile.prefix} names no user: there is no other one to compare with"
-    return None
-
-
-def foreign_prefix(
-    template: str, own: Mapping[str, str], others: Mapping[str, str] | None
-) -> tuple[str, bool]:
-    """Somebody else's prefix, and whether that is a real user's.
-
-    `own` are the session's claims; `others` those of another identity, where one is known.
-    """
-    names = prefix_claims(template)
-    if others and all(name in others for name in names):
-        theirs = render_prefix(template, others)
-        if theirs != render_prefix(template, own):
-            return theirs, True
-    return render_prefix(template, {name: _MADE_UP.get(name, _NOBODY) for name in names}), False
-
-
-def read_listing(prefix: str, page: Page) -> Listing:
-    """What came for a ListObjectsV2 of `prefix`."""
-    answer = page.answer
-    if answer is None:
-        return Listing(prefix, None, problem=page.problem.message if page.problem else "no answer")
-    region = quotable(answer.headers.get("x-amz-bucket-region")) or None
-    try:
-        root = parse_document(answer.body)
-        name = root.tag.rpartition("}")[2]
-        if name == "ListBucketResult":
-            return Listing(prefix, answer.status)
-        error = root if name == "Error" else only_child(root, "Error")
-        code = _text(error, "Code")
-        region = region or _text(error, "Region")
-    except MalformedDocument:
-        code = None
-    return Listing(prefix, answer.status, code or "no answer of an S3", region)
-
-
-def _text(element: ET.Element | None, name: str) -> str | None:
-    found = None if element is None else text_of(element, name, limit=128)
-    return found if found and found.isascii() and found.isprintable() else None
+__all__ = ["examine_isolation"]
 
 
 def examine_isolation(

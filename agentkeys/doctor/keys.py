@@ -7,6 +7,7 @@ from typing import Any
 
 from agentkeys.doctor.finding import Finding, failed, ok, warning
 from agentkeys.doctor.probes import Page
+from agentkeys.errors import ConfigError
 from agentkeys.models import WebIdentityToken
 from agentkeys.quoting import quotable
 from agentkeys.stores import StoreKind
@@ -15,6 +16,7 @@ __all__ = ["examine_keys"]
 
 Key = Mapping[str, Any]
 
+_HTTPS = "have the issuer name a plain https address in jwks_uri"
 _TYPES = {"RS": "RSA", "ES": "EC"}
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
@@ -134,7 +136,7 @@ def _no_key_set(page: Page) -> Finding:
             "keys",
             "keys_unreachable",
             f"the issuer's keys cannot be had from here: {page.problem.message}",
-            page.problem.hint or "see that the store can reach them",
+            _HTTPS if isinstance(page.problem, ConfigError) else page.problem.hint,
             url=page.url,
         )
     return failed(

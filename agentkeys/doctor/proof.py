@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agentkeys.doctor.finding import Finding, skipped
-from agentkeys.doctor.isolation import (
-    Listing,
-    examine_isolation,
-    foreign_prefix,
-    read_listing,
-)
+from agentkeys.doctor.foreign import foreign_prefix
+from agentkeys.doctor.isolation import examine_isolation
+from agentkeys.doctor.listing import Listing, read_listing
 from agentkeys.doctor.mints import Mints
 from agentkeys.doctor.patient import Patient
 from agentkeys.doctor.probes import Page, Probes

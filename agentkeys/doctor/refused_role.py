@@ -39,6 +39,8 @@ async def tag_session(refusal: Refusal) -> Finding:
 
 async def not_trusted(refusal: Refusal) -> Finding:
     """The role says no, or so it seems: some stores ask the role before they read the token."""
+    if refusal.profile.role_arn is None:
+        return await claim_refused(refusal)
     if refusal.profile.store.kind.tells_without_role:
         answer = await refusal.attempts.without_role()
         if answer and (explain := OF_THE_TOKEN.get(answer.reason or "")):

@@ -29,8 +29,8 @@ def examine_keyring(
         "keyring",
         "vault_in_memory",
         detail,
-        "start an OS keyring (Secret Service, KWallet) before the daemon, or log in again after"
-        " each restart",
+        "log in again whenever the daemon has ended, or start it where there is an OS keyring"
+        " (Secret Service, KWallet) and AGENTKEYS_VAULT is not set",
         kind=kind,
     )
 

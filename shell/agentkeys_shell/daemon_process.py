@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agentkeys.processes import ProcessId
 
-__all__ = ["daemon_on_record", "terminate"]
+__all__ = ["daemon_on_record", "is_stopped", "kill", "resume", "terminate"]
 
 _LOCKS = Path("/proc/locks")
 _SOL_LOCAL = 0
@@ -20,10 +20,34 @@ _LOCAL_PEERPID = 2
 
 def terminate(process: ProcessId) -> None:
     """Tells it to end; where it has ended, nobody else is told."""
-    # The request before this may have taken half a minute, and pids are used again.
+    _signal(process, signal.SIGTERM)
+
+
+def resume(process: ProcessId) -> None:
+    """Lets it go on where somebody has stopped it; one that runs does not notice."""
+    _signal(process, signal.SIGCONT)
+
+
+def kill(process: ProcessId) -> None:
+    """Ends it without asking: it gets to do nothing any more."""
+    _signal(process, signal.SIGKILL)
+
+
+def is_stopped(pid: int) -> bool:
+    """By SIGSTOP, Ctrl-Z or a debugger, as Linux tells of any process; elsewhere always no."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    # The second field is the program's name in brackets, and may hold brackets and spaces.
+    return stat.rpartition(b")")[2].split()[0] in (b"T", b"t")
+
+
+def _signal(process: ProcessId, number: signal.Signals) -> None:
+    # A request before this may have taken seconds, and pids are used again.
     if process.is_alive:
         with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGTERM)
+            os.kill(process.pid, number)
 
 
 def daemon_on_record(path: str) -> ProcessId | None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agentkeys.audit.verifying import Problem, Verification
 
-__all__ = ["lines_of_verification", "print_lines", "print_records", "print_records_json"]
+__all__ = ["folded", "lines_of_verification", "print_lines", "print_records", "print_records_json"]
 
-_WIDTHS = {"TIME": 20, "EVENT": 11, "OUTCOME": 9, "PROFILE": 14, "PROGRAM": 18}
+_WIDTHS = {"TIME": 20, "EVENT": 11, "OUTCOME": 9, "PROFILE": 10, "PROGRAM": 10}
+"""With the key 80 columns; whoever has longer names gets longer lines."""
+_OWN = os.path.realpath(sys.executable)
+"""What the kernel says that our commands are."""
 _LONGEST = 200
 """Characters of what somebody has written."""
 
@@ -21,7 +27,7 @@ def print_records(records: Iterable[Mapping[str, Any]]) -> int:
     count = 0
     for count, record in enumerate(records, start=1):
         if count == 1:
-            print_lines([_row(*_WIDTHS, "KEY OR ERROR")])
+            print_lines([_row(*_WIDTHS, "KEY/ERROR")])
         print_lines([_line_of(record)])
     return count
 
@@ -42,16 +48,38 @@ def print_lines(lines: Iterable[str]) -> None:
         print(text.encode(encoding, "replace").decode(encoding))
 
 
+def folded(lines: Iterable[str]) -> Iterator[str]:
+    """Broken between words where a person reads; whole where a program does."""
+    if not sys.stdout.isatty():
+        yield from lines
+        return
+    width = shutil.get_terminal_size().columns
+    for line in lines:
+        yield from textwrap.wrap(
+            line,
+            width,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
 def _line_of(record: Mapping[str, Any]) -> str:
-    program = str(record.get("exe") or "").rstrip("/").rpartition("/")[2]
     return _row(
         record["time"],
         record["event"],
         record.get("outcome"),
         record.get("profile"),
-        program,
+        _program(record),
         _what(record),
     )
+
+
+def _program(record: Mapping[str, Any]) -> str:
+    """Its last part; of one of our own commands, whoever started that."""
+    exe, parent = record.get("exe"), record.get("parent_exe")
+    is_ours = exe == _OWN and isinstance(parent, str)
+    return str((parent if is_ours else exe) or "").rstrip("/").rpartition("/")[2]
 
 
 def _what(record: Mapping[str, Any]) -> str:

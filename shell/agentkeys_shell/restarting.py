@@ -9,14 +9,15 @@ from collections.abc import Mapping
 
 from agentkeys.errors import DaemonError, DaemonTimeout, ProtocolError, RemoteError
 from agentkeys.protocol import CLIENT_DEADLINE, settings_of
+from agentkeys.socket_path import socket_path
 from agentkeys.starter import check_place, daemon_environment, ensure_daemon
 from agentkeys_shell.daemon import ask_running
-from agentkeys_shell.stopping import stop_daemon
+from agentkeys_shell.stopping import Tell, answer_by, rouse_daemon, stop_daemon
 
 __all__ = ["restart_daemon"]
 
 
-def restart_daemon(environ: Mapping[str, str]) -> None:
+def restart_daemon(environ: Mapping[str, str], *, tell: Tell) -> None:
     """Returns when the new one answers; raises DaemonError and its leaves, ConfigError.
 
     One that runs begins anew in its own process and keeps its sockets and runs. Another version's,
@@ -24,16 +25,17 @@ def restart_daemon(environ: Mapping[str, str]) -> None:
     """
     # Before the one that runs is gone, and with it what it may hold in memory alone.
     check_place(environ)
-    if not _begins_anew(environ):
-        stop_daemon(environ, force=True)
+    if not _begins_anew(environ, tell):
+        stop_daemon(environ, tell=tell, force=True)
     ensure_daemon(environ)
 
 
-def _begins_anew(environ: Mapping[str, str]) -> bool:
+def _begins_anew(environ: Mapping[str, str], tell: Tell) -> bool:
     settings = daemon_environment(environ) | settings_of(environ, os.getcwd)
     body = json.dumps({"environment": settings}).encode()
+    end = answer_by(rouse_daemon(socket_path(environ, os.getuid()), tell))
     try:
-        before = ask_running("POST", "/v1/restart", environ=environ, body=body)
+        before = ask_running("POST", "/v1/restart", environ=environ, body=body, deadline=end)
         if before is None:
             return False
         _await_another(json.loads(before.body).get("instance"), environ)

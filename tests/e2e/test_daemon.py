@@ -263,6 +263,19 @@ def test_a_signal_ends_it_and_takes_the_secrets_along(
     assert access_key(user_home) != before
 
 
+@pytest.mark.parametrize("command", ["stop", "restart"])
+def test_a_daemon_that_somebody_has_stopped_goes_on_first(home: Home, command: str) -> None:
+    """By SIGSTOP or Ctrl-Z: then it does what it is told, in its own process, and in order."""
+    home.succeed("agentkeys", "daemon", "start")
+    pid = home.daemon_pid()
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    done = home.run("agentkeys", "daemon", command)
+    told = f"agentkeys: the daemon, pid {pid}, was stopped by a signal: letting it go on\n"
+    assert (done.status, done.stderr) == (0, told)
+    assert home.daemon_pid() == (pid if command == "restart" else None)
+
+
 def test_a_killed_daemon_is_replaced(user_home: Home) -> None:
     """The socket that it left behind is in nobody's way."""
     user_home.succeed(SHIM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -101,6 +102,16 @@ def test_stop_ends_one_that_hangs_at_a_socket_that_somebody_else_holds(home: Hom
     with handed(home, "hangs") as process:
         assert home.succeed("agentkeys", "daemon", "stop") == "stopped\n"
         assert process.wait(timeout=60) is not None
+
+
+@pytest.mark.parametrize("command", ["stop", "restart"])
+def test_one_that_hangs_and_heeds_no_signal_is_killed(user_home: Home, command: str) -> None:
+    """And the user is told so: whatever it held in memory alone is gone."""
+    with old(user_home, "hangs", "heedless") as process:
+        done = user_home.run("agentkeys", "daemon", command)
+        assert done.status == 0
+        assert done.stderr == f"agentkeys: the daemon, pid {process.pid}, hangs: killing it\n"
+        assert process.wait(timeout=60) == -signal.SIGKILL
 
 
 def test_stop_ends_one_whose_socket_somebody_has_removed(home: Home) -> None:

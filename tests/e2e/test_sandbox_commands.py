@@ -283,6 +283,7 @@ def test_init_asks_a_person(home: Home) -> None:
         "duration_seconds": 3600,
         "bucket": None,
         "prefix": "bots/{wallet}/",
+        "break_glass": False,
         "s3_endpoint": None,
         "confine": "tags",
     }

@@ -1,15 +1,17 @@
 """A program: a daemon whose protocol has another number, as one from before an upgrade has.
 
-    python old_daemon.py SOCKET [obeys] [hangs] [handed]
+    python old_daemon.py SOCKET [obeys] [hangs] [heedless] [handed]
 
 It holds the lock and the pid file that every version has. What it answers is none of our business;
-one that `obeys` ends when it is told to, on its own terms, and one that `hangs` answers nothing.
+one that `obeys` ends when it is told to, on its own terms, one that `hangs` answers nothing, and
+one that is `heedless` does not end at SIGTERM.
 One that is `handed` its socket has it on standard input, from a parent that listens.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Collection
@@ -27,6 +29,8 @@ ANSWER = (
 def serve(path: Path, options: Collection[str]) -> None:
     lock = filelock.FileLock(f"{path}.lock")
     lock.acquire()
+    if "heedless" in options:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     Path(f"{path}.pid").write_text(str(os.getpid()), encoding="ascii")
     with _handed() if "handed" in options else _own(path) as listening:
         print("ready", flush=True)

@@ -20,18 +20,9 @@ import pytest
 from agentkeys.doctor import STEPS
 from tests.fakes import old_daemon
 from tests.fakes.scripted_daemon import ScriptedDaemon
-from tests.support.diagnosing import Diagnosis, diagnose
+from tests.support.diagnosing import CONFIG, Diagnosis, diagnose
 from tests.support.programs import Home, new_home, read_line
 
-CONFIG = """
-[identities.me]
-source = "broker"
-url = "http://127.0.0.1:9"
-
-[profiles.data]
-identity = "me"
-role_arn = "arn:aws:iam::111122223333:role/data"
-"""
 BEHIND = list(STEPS[4:])
 """What only the daemon can look at."""
 
@@ -295,7 +286,7 @@ DAEMON = {
     "a daemon that hangs": Fault(
         _hanging_daemon,
         (("daemon", "failed", "daemon_stuck"),),
-        "did not answer for 5 seconds | run: agentkeys daemon restart; if that does not help: kill",
+        "did not answer for 5 seconds | run: agentkeys daemon restart",
     ),
     "a daemon with other settings": Fault(
         _other_settings,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,6 +180,22 @@ def test_what_is_no_file_is_an_error(
 
 
 # what people see of it
+
+
+def test_a_table_of_usual_names_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of eighty columns."""
+    print_records([json.loads(sample_document(1, outcome="sts_error", profile="production"))])
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
+
+
+def test_who_started_our_own_commands_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of these are the same interpreter, which helps nobody."""
+    ours = os.path.realpath(sys.executable)
+    print_records(
+        [json.loads(sample_document(1, exe=ours)), json.loads(sample_document(2, exe="/bin/cp"))]
+    )
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert (first.split()[4], second.split()[4]) == ("bash", "cp")
 
 
 def test_a_hostile_ledger_does_nothing_to_a_terminal(

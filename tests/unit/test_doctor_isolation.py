@@ -11,13 +11,9 @@ from agentkeys.claims import OMNI_CLAIM, WALLET_CLAIM
 from agentkeys.config import Store
 from agentkeys.doctor.endpoints import s3_endpoint
 from agentkeys.doctor.finding import failed, ok, warning
-from agentkeys.doctor.isolation import (
-    Listing,
-    examine_isolation,
-    foreign_prefix,
-    read_listing,
-    why_no_proof,
-)
+from agentkeys.doctor.foreign import foreign_prefix, why_no_proof
+from agentkeys.doctor.isolation import examine_isolation
+from agentkeys.doctor.listing import Listing, read_listing
 from agentkeys.stores import AWS
 from tests.support.doctoring import a_page, no_page, verdict
 from tests.support.profiles import STORE, a_profile

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from agentkeys.config import BrokerIdentity, FileIdentity, Identity, OidcIdentity
-from agentkeys.doctor.discovery import discovery_url, examine_discovery
+from agentkeys.config import BrokerIdentity, FileIdentity, Identity
+from agentkeys.doctor.discovery import discovery_url, examine_discovery, leads_inward
 from agentkeys.doctor.keys import examine_keys
 from agentkeys.doctor.probes import Page
 from agentkeys.doctor.server import examine_server, health_url
@@ -15,23 +16,12 @@ from agentkeys.errors import ConfigError
 from agentkeys.models import WebIdentityToken
 from agentkeys.stores import AWS, CEPH, SEAWEEDFS, StoreKind
 from tests.support.doctoring import KID, a_page, a_token, no_page, public_key, verdict
+from tests.support.oidc_place import an_identity
 from tests.support.tokens import AUDIENCE, ISSUER
 
 BROKER = BrokerIdentity("me", ISSUER, AUDIENCE, None)
 FILE = FileIdentity("job", None, None)
-OIDC = OidcIdentity(
-    name="me",
-    issuer=ISSUER,
-    client_id="people",
-    flow="auto",
-    scopes=None,
-    requested_audience=None,
-    resource=None,
-    token="id",
-    secret=None,
-    private_key_file=None,
-    redirect_port=None,
-)
+OIDC = an_identity(ISSUER)
 UNUSABLE = Page(ISSUER, problem=ConfigError("ca.pem cannot be read", hint="correct ca_file"))
 DOCUMENT = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks"}
 
@@ -88,6 +78,33 @@ def test_an_issuer_is_who_its_tokens_say_byte_for_byte(
 ) -> None:
     found = examine_discovery(page, identity=OIDC, token=a_token(), store=SEAWEEDFS)
     assert verdict(found) == verdict_
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:8080/shutdown",
+        "https://localhost/keys",
+        "http://[::1]/keys",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[::ffff:169.254.169.254]/latest/meta-data/",
+        "https://10.0.0.1/keys",
+        "https://[fd00:ec2::254]/keys",
+    ],
+)
+def test_an_issuer_out_there_leads_nobody_to_what_is_in_here(uri: str) -> None:
+    """One in here may, but not to a cloud's metadata service."""
+    page = a_page({**DOCUMENT, "jwks_uri": uri})
+    assert leads_inward(page, uri)
+    found = examine_discovery(page, identity=OIDC, token=a_token(), store=SEAWEEDFS)
+    assert verdict(found) == ("failed", "jwks_uri_inward")
+    within = replace(page, url="http://127.0.0.1:9000/x")
+    assert leads_inward(within, uri) == ("169.254" in uri)
+
+
+@pytest.mark.parametrize("uri", [DOCUMENT["jwks_uri"], "https://keys.example.net/", "http://["])
+def test_keys_may_be_at_another_name(uri: str) -> None:
+    assert not leads_inward(a_page(DOCUMENT), uri)
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,12 @@ def test_minio_takes_policies_from_a_claim_or_from_a_role(role_arn: Any, code: s
         assert "set role_arn to its ARN" in (found.hint or "")
 
 
+def test_nobody_is_told_of_a_role_that_the_profile_does_not_name() -> None:
+    """Whatever MinIO says then, it has looked into a claim."""
+    found = explain(said(MINIO, DENIED, "Access denied", 403), on(MINIO, role_arn=None))
+    assert verdict(found) == ("failed", "claim_policy_missing")
+
+
 # Ceph gives no reason
 
 UNSAID = error(CEPH, 403, sts_sample("ceph.403.any-refusal"))

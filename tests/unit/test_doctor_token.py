@@ -193,6 +193,25 @@ def test_what_confines_a_user_depends_on_the_store(
     assert verdict(examine_confinement(token, profile)) == verdict_
 
 
+@pytest.mark.parametrize("changes", [{"prefix": None}, {"bucket": None}, {}])
+def test_a_prefix_is_not_blamed_for_what_confines(changes: dict[str, Any]) -> None:
+    """Its store does not read that, whatever the prefix is."""
+    profile = on(MINIO, confine=Confinement("claim", WALLET), **changes)
+    found = examine_confinement(a_token(), profile)
+    assert verdict(found) == ("warning", "confine_ignored")
+    assert "prefix" not in found.message
+    assert found.hint == 'set confine = "claim:preferred_username" in the profile'
+
+
+def test_the_usual_prefix_counts_for_nothing_without_a_bucket() -> None:
+    """Nobody has written it."""
+    token, named = a_token(preferred_username="alice"), Confinement("claim", "preferred_username")
+    usual = {"prefix": "bots/{wallet}/", "confine": named}
+    found = examine_confinement(token, on(MINIO, bucket="lab", **usual))
+    assert verdict(found) == ("warning", "confine_ignored")
+    assert verdict(examine_confinement(token, on(MINIO, bucket=None, **usual))) == ("ok", None)
+
+
 def test_it_names_the_place_that_the_user_is_kept_to() -> None:
     found = examine_confinement(a_token(), on(SEAWEEDFS))
     assert found.facts["own_prefix"] == f"bots/{ALICE.wallet}/"

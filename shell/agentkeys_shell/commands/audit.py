@@ -21,6 +21,7 @@ from agentkeys.paths import Paths
 from agentkeys_shell.failure import say
 from agentkeys_shell.fast_options import refuse_empty
 from agentkeys_shell.ledger_text import (
+    folded,
     lines_of_verification,
     print_lines,
     print_records,
@@ -55,7 +56,10 @@ def command(ctx: click.Context, since: datetime | None, run: str | None, as_json
             else "the ledger has no records yet; the first login writes one"
         )
     if records.skipped:
-        say(f"warning: {records.skipped} lines of the ledger are no records, and not shown")
+        words = "line of the ledger is no record"
+        if records.skipped > 1:
+            words = "lines of the ledger are no records"
+        say(f"warning: {records.skipped} {words}, and not shown")
         say("hint: run: agentkeys audit verify")
     return 0
 
@@ -74,7 +78,7 @@ def verify_command(file: tuple[Path, ...], as_json: bool) -> int:
     if as_json:
         print_json(_document(found))
     else:
-        print_lines(lines_of_verification(found))
+        print_lines(folded(lines_of_verification(found)))
     return 0 if found.is_sound else EXIT_ERROR
 
 
@@ -105,7 +109,8 @@ def _unseen(told: Mapping[str, Any]) -> Iterator[str]:
             " writes both anew, while no daemon runs, is not seen"
         )
     if told["waiting"]:
-        yield f"{told['waiting']} records wait in the daemon's memory until they can be written"
+        many = "1 record waits" if told["waiting"] == 1 else f"{told['waiting']} records wait"
+        yield f"{many} in the daemon's memory until the ledger can be written"
 
 
 def _unchained(path: Path) -> Iterator[str]:

@@ -55,7 +55,7 @@ def stop(force: bool, as_json: bool) -> int:
     What it holds stays in the OS keyring, if there is one. While programs run that would be left
     without credentials it refuses.
     """
-    stopped = stop_daemon(read_environment(), force=force)
+    stopped = stop_daemon(read_environment(), tell=_tell, force=force)
     if as_json:
         print_json({"version": 1, "stopped": stopped})
     else:
@@ -71,7 +71,7 @@ def restart(as_json: bool) -> int:
     Programs that run with credentials notice nothing.
     """
     environ = read_environment()
-    restart_daemon(environ)
+    restart_daemon(environ, tell=_tell)
     _check_settings(environ)
     return _show(as_json)
 
@@ -106,6 +106,10 @@ def logs(lines: int, as_json: bool) -> int:
     for line in found:
         click.echo(line.rstrip("\n") if as_json else _readable(line))
     return 0
+
+
+def _tell(words: str) -> None:
+    click.echo(f"agentkeys: {words}", err=True)
 
 
 def _show(as_json: bool) -> int:

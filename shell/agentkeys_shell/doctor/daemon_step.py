@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from agentkeys import __version__
@@ -15,7 +14,7 @@ from agentkeys.doctor import Finding
 from agentkeys.doctor.finding import failed, from_error, ok, warning
 from agentkeys.errors import AgentkeysError, DaemonNotRunning, DaemonTimeout, ProtocolError
 from agentkeys.starter import ensure_daemon
-from agentkeys_shell.daemon_process import daemon_on_record
+from agentkeys_shell.daemon_process import daemon_on_record, is_stopped
 from agentkeys_shell.doctor.asked import Asked
 from agentkeys_shell.durations import in_words
 
@@ -44,7 +43,7 @@ def check_daemon(asked: Asked, clock: Clock) -> Finding:
 def _silent(asked: Asked) -> Finding:
     """It took a connection and no more: somebody has stopped it, or it hangs."""
     process = daemon_on_record(str(asked.socket))
-    if process and _is_stopped(process.pid):
+    if process and is_stopped(process.pid):
         return failed(
             STEP,
             "daemon_stopped",
@@ -52,24 +51,13 @@ def _silent(asked: Asked) -> Finding:
             f"run: kill -CONT {process.pid}",
             pid=process.pid,
         )
-    ending = f"; if that does not help: kill -9 {process.pid}" if process else ""
     return failed(
         STEP,
         "daemon_stuck",
         f"the daemon took a connection, and then did not answer for {PATIENCE:.0f} seconds",
-        _RESTART + ending,
+        _RESTART,
         pid=process and process.pid,
     )
-
-
-def _is_stopped(pid: int) -> bool:
-    """By SIGSTOP, Ctrl-Z or a debugger, as Linux tells of any process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-    # The second field is the program's name in brackets, and may hold brackets and spaces.
-    return stat.rpartition(b")")[2].split()[0] in (b"T", b"t")
 
 
 def _reach(asked: Asked) -> tuple[dict[str, Any], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,8 @@ __all__ = ["walk"]
 Check = Callable[[Asked], Finding]
 
 _LOCAL: tuple[Check, ...] = (check_config, check_folders, check_socket)
+PATIENCE = 120.0
+"""Seconds for the daemon's part: a dozen answers, one after the other, each in its own time."""
 _DAEMON = "daemon"
 _BEFORE = STEPS[: STEPS.index(_DAEMON)]
 _BEHIND = STEPS[STEPS.index(_DAEMON) + 1 :]
@@ -63,6 +66,7 @@ def _diagnose(asked: Asked) -> list[Finding]:
         profile_path(asked.profile, "diagnosis", environ),
         environ=environ,
         headers=region_header(environ),
+        deadline=time.monotonic() + PATIENCE,
     )
     told = json.loads(answer.body)["findings"]
     found = {finding.step: finding for finding in map(parse_finding, told)}
