@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.support.place import Place, place_in
-from tests.support.programs import new_home
+from tests.support.place import Place, new_place
 from tests.support.raw_http import ask
 
 __all__ = ["resident_after_hours", "warm_while_waiting"]
@@ -51,15 +50,13 @@ def warm_while_waiting(crowd: int) -> float:
 @contextmanager
 def _place(profiles: int) -> Iterator[Place]:
     """A daemon with that many profiles, none of which shares a lease with another."""
-    with new_home() as home:
-        home.succeed("agentkeys", "daemon", "start")
-        with place_in(home) as place:
-            place.tables["profiles"] = {
-                f"p{number}": place.sound_profile(duration=f"{3600 - number}s")
-                for number in range(profiles)
-            }
-            place.configure()
-            yield place
+    with new_place() as place:
+        place.tables["profiles"] = {
+            f"p{number}": place.sound_profile(duration=f"{3600 - number}s")
+            for number in range(profiles)
+        }
+        place.configure()
+        yield place
 
 
 def _ask_all(place: Place, *, times: int) -> None:

@@ -20,8 +20,7 @@ from tests.bench.soaking.surroundings import SESSION, Surroundings, surroundings
 from tests.bench.soaking.weather import Weather
 from tests.support.killing import Kills, kill_at_random_points
 from tests.support.offspring import offspring
-from tests.support.place import place_in
-from tests.support.programs import new_home
+from tests.support.place import new_place
 from tests.support.tokens import ALICE, BOB
 
 KILLS = 100
@@ -93,14 +92,12 @@ def soak(seconds: float) -> bool:
 
 def kill(rounds: int) -> bool:
     """Prints the table's last rows; whether every start after a kill went well."""
-    with offspring() as daemons, new_home() as home:
-        home.succeed("agentkeys", "daemon", "start")
-        with place_in(home, ALICE, BOB) as place:
-            try:
-                kills = kill_at_random_points(place, daemons, rounds=rounds)
-            except AssertionError as problem:
-                print(f"after a kill: {problem}")
-                return False
+    with offspring() as daemons, new_place(ALICE, BOB) as place:
+        try:
+            kills = kill_at_random_points(place, daemons, rounds=rounds)
+        except AssertionError as problem:
+            print(f"after a kill: {problem}")
+            return False
     _print_kills(kills)
     return True
 

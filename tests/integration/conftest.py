@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.federated_store import FederatedStore, running_federated_store
+from tests.support.offspring import Offspring, offspring
 from tests.support.oidc_provider import OidcProvider, running_provider
 from tests.support.place import Place, place_in
 from tests.support.programs import Home, new_home
@@ -24,6 +25,13 @@ def home() -> Iterator[Home]:
 def place(home: Home) -> Iterator[Place]:
     """Somebody is logged in; nothing is held."""
     with place_in(home) as found:
+        yield found
+
+
+@pytest.fixture
+def daemons() -> Iterator[Offspring]:
+    """The test's own, however detached; those that are left are killed."""
+    with offspring() as found:
         yield found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.place import SHIM, Place, assert_refused, place_in, render_toml
+from tests.support.place import SHIM, Place, assert_refused, new_place, place_in, render_toml
 from tests.support.programs import Home, new_home
 
 CONFIGURED = render_toml(
@@ -33,10 +33,8 @@ def home() -> Iterator[Home]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[Place]:
     """A place whose daemon runs and serves."""
-    with new_home() as found:
-        found.succeed("agentkeys", "daemon", "start")
-        with place_in(found) as place:
-            yield place
+    with new_place() as place:
+        yield place
 
 
 def assert_both_refuse(

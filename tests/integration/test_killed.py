@@ -7,26 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.killing import MOMENTS, Kills, kill_at, kill_at_random_points
-from tests.support.offspring import Offspring, offspring
-from tests.support.place import Place, place_in
-from tests.support.programs import new_home
+from tests.support.offspring import Offspring
+from tests.support.place import Place, new_place
 from tests.support.tokens import ALICE, BOB
 
 ROUNDS = 20
 
 
 @pytest.fixture
-def daemons() -> Iterator[Offspring]:
-    with offspring() as found:
-        yield found
-
-
-@pytest.fixture
 def place(daemons: Offspring) -> Iterator[Place]:
-    with new_home() as home:
-        home.succeed("agentkeys", "daemon", "start")
-        with place_in(home, ALICE, BOB) as found:
-            yield found
+    with new_place(ALICE, BOB) as found:
+        yield found
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

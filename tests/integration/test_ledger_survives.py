@@ -16,9 +16,8 @@ import pytest
 from tests.support.busy_programs import busy_programs
 from tests.support.chains import Line, assert_chained, ledger_lines
 from tests.support.killing import wait_until
-from tests.support.offspring import Offspring, offspring
-from tests.support.place import SHIM, Place, place_in
-from tests.support.programs import new_home
+from tests.support.offspring import Offspring
+from tests.support.place import SHIM, Place, new_place
 from tests.support.raw_http import ask
 from tests.support.runs import running
 from tests.support.tokens import ALICE, BOB
@@ -35,18 +34,10 @@ print(connection.getresponse().read().decode())
 
 
 @pytest.fixture
-def daemons() -> Iterator[Offspring]:
-    with offspring() as found:
-        yield found
-
-
-@pytest.fixture
 def place(daemons: Offspring) -> Iterator[Place]:
     """A home of its own, with a daemon that can be killed."""
-    with new_home() as home:
-        home.succeed("agentkeys", "daemon", "start")
-        with place_in(home, ALICE, BOB) as found:
-            yield found
+    with new_place(ALICE, BOB) as found:
+        yield found
 
 
 def path(place: Place) -> Path:

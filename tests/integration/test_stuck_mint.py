@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.fakes.broker import MINT
-from tests.support.place import Place, place_in
-from tests.support.programs import new_home
+from tests.support.place import Place, new_place
 
 CROWD = 500
 
@@ -18,12 +17,10 @@ CROWD = 500
 @pytest.fixture
 def place() -> Iterator[Place]:
     """With a second profile, of which nothing is held yet."""
-    with new_home() as home:
-        home.succeed("agentkeys", "daemon", "start")
-        with place_in(home) as found:
-            found.tables["profiles"]["cold"] = found.sound_profile(duration="30m")
-            found.configure()
-            yield found
+    with new_place() as found:
+        found.tables["profiles"]["cold"] = found.sound_profile(duration="30m")
+        found.configure()
+        yield found
 
 
 def test_hundreds_that_wait_do_not_hold_up_a_warm_answer(place: Place) -> None:

@@ -12,7 +12,18 @@ from agentkeys.doctor import STEPS
 from tests.support.place import assert_keeps_secrets
 from tests.support.programs import Home
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["CONFIG", "Diagnosis", "diagnose"]
+
+CONFIG = """
+[identities.me]
+source = "broker"
+url = "http://127.0.0.1:9"
+
+[profiles.data]
+identity = "me"
+role_arn = "arn:aws:iam::111122223333:role/data"
+"""
+"""Sound, with a broker that does not answer."""
 
 _STATUS_OF = {"ok": (0,), "warning": (0,), "failed": (1, 3)}
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.fakes.broker import FakeBroker
 from tests.fakes.sts import FakeSts
-from tests.support.programs import Finished, Home
+from tests.support.programs import Finished, Home, new_home
 from tests.support.raw_http import RawAnswer, ask
 from tests.support.tokens import ALICE, User
 
@@ -29,6 +29,7 @@ __all__ = [
     "Place",
     "assert_keeps_secrets",
     "assert_refused",
+    "new_place",
     "place_in",
     "render_toml",
 ]
@@ -233,3 +234,12 @@ def place_in(home: Home, *users: User, store: str = "aws") -> Iterator[Place]:
         place.configure()
         place.log_in()
         yield place
+
+
+@contextmanager
+def new_place(*users: User) -> Iterator[Place]:
+    """A place in a home of its own, where a daemon runs."""
+    with new_home() as home:
+        home.succeed("agentkeys", "daemon", "start")
+        with place_in(home, *users) as place:
+            yield place

@@ -9,13 +9,12 @@ from pathlib import Path
 from pwd import getpwnam
 from typing import Self
 
-from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.installation import INTERPRETER, LIBRARIES, Installation, installed_for_all
 from tests.support.programs import PATIENCE, Finished
+from tests.system.starting import SYSTEMD, wait_for_systemd
 
 __all__ = ["SystemManager", "system_manager"]
 
-_PROGRAM = Path("/lib/systemd/systemd")
 _PLACE = Path("/srv/agentkeys")
 _PYTHON = Path("/srv/python")
 _LIBRARIES = Path("/srv/libraries")
@@ -36,7 +35,7 @@ for target in {" ".join(_TARGETS)}; do
     printf '[Unit]\\nDefaultDependencies=no\\n' >/run/targets/$target.target || exit
 done &&
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=test \
-    SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/targets {_PROGRAM} --system --unit=start.target
+    SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/targets {SYSTEMD} --system --unit=start.target
 """
 
 
@@ -62,11 +61,7 @@ class SystemManager:
                 stdout=log,
                 stderr=log,
             )
-        if not wait_until(lambda: self._answers() or self._has_ended(), seconds=PATIENCE):
-            self.__exit__()
-        if self._has_ended():
-            said = self._log.read_text(encoding="utf-8", errors="replace")
-            raise AssertionError(f"systemd does not run; root may be needed: {said}")
+        wait_for_systemd(self._process, answers=self._answers, log=self._log)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -130,9 +125,6 @@ class SystemManager:
         if not self._first():
             return False
         return self._run(["systemctl", "is-active", "--quiet", "start.target"], {}).status == 0
-
-    def _has_ended(self) -> bool:
-        return self._process.poll() is not None
 
 
 @contextmanager

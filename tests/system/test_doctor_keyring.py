@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.support.diagnosing import diagnose
 from tests.support.place import place_in
-from tests.support.programs import Home, new_home
+from tests.support.programs import Home
 from tests.support.published_keys import publish_keys
-from tests.system.secret_service import SecretService, missing_packages
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[SecretService]:
-    """A session bus that no keyring is on yet."""
-    if packages := missing_packages():
-        pytest.fail(f"this needs real programs: apt-get install {' '.join(packages)}")
-    with SecretService(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-def home(bus: SecretService) -> Iterator[Home]:
-    """A home whose daemon looks for a keyring on that bus; none runs yet."""
-    with new_home() as fresh:
-        del fresh.environment["AGENTKEYS_VAULT"]
-        fresh.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.environment["DBUS_SESSION_BUS_ADDRESS"]
-        yield fresh
+from tests.system.secret_service import SecretService
 
 
 def test_a_keyring_that_works_is_named(bus: SecretService, home: Home) -> None:

@@ -11,19 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.diagnosing import Diagnosis, diagnose
+from tests.support.diagnosing import CONFIG, Diagnosis, diagnose
 from tests.support.programs import Home, new_home
 
 NOBODY = 65534
-CONFIG = """
-[identities.me]
-source = "broker"
-url = "http://127.0.0.1:9"
-
-[profiles.data]
-identity = "me"
-role_arn = "arn:aws:iam::111122223333:role/data"
-"""
 
 
 @pytest.fixture(autouse=True, scope="module")

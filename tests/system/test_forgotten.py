@@ -7,18 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.place import SHIM, Place, place_in
-from tests.support.programs import Home, new_home
+from tests.support.programs import Home
 from tests.system.secret_service import SecretService
 
 
 @pytest.fixture
-def home(keyring: SecretService) -> Iterator[Home]:
+def home(home: Home, keyring: SecretService) -> Home:
     """A home whose daemon keeps sessions and leases in that keyring."""
-    with new_home() as fresh:
-        del fresh.environment["AGENTKEYS_VAULT"]
-        fresh.environment |= keyring.environment
-        fresh.succeed("agentkeys", "daemon", "start")
-        yield fresh
+    home.succeed("agentkeys", "daemon", "start")
+    return home
 
 
 @pytest.fixture

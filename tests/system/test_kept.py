@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tests.support.programs import Home, new_home
+from tests.support.programs import Home
 from tests.system.secret_service import SecretService
 
 
 @pytest.fixture
-def home(keyring: SecretService) -> Iterator[Home]:
+def home(home: Home, keyring: SecretService) -> Home:
     """A home whose daemon finds that keyring, and a sandbox."""
-    with new_home() as fresh:
-        del fresh.environment["AGENTKEYS_VAULT"]
-        fresh.environment |= keyring.environment
-        started = fresh.run("agentkeys", "sandbox", "start")
-        assert started.status == 0, started
-        yield fresh
+    started = home.run("agentkeys", "sandbox", "start")
+    assert started.status == 0, started
+    return home
 
 
 def test_a_restarted_daemon_serves_what_was_kept(home: Home) -> None:

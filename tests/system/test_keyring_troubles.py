@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.place import EXEC, PROCESS_DOORS, ROLE, SHIM, Place, place_in
-from tests.support.programs import Home, new_home
-from tests.system.secret_service import SecretService, missing_packages
+from tests.support.programs import Home
+from tests.system.secret_service import SecretService
 
 MOST = 3.0
 """Seconds that a daemon may take to start, its first `status` included."""
@@ -22,24 +21,6 @@ END_WITH_THE_DAEMON = ", so sessions and leases end with the daemon"
 OUT_OF_REACH = (
     "; until that changes, what it keeps is out of reach and what is new ends with the daemon"
 )
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[SecretService]:
-    """A session bus that no keyring is on yet."""
-    if packages := missing_packages():
-        pytest.fail(f"this needs real programs: apt-get install {' '.join(packages)}")
-    with SecretService(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-def home(bus: SecretService) -> Iterator[Home]:
-    """A home whose daemon looks for a keyring on that bus; none runs yet."""
-    with new_home() as fresh:
-        del fresh.environment["AGENTKEYS_VAULT"]
-        fresh.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.environment["DBUS_SESSION_BUS_ADDRESS"]
-        yield fresh
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from tests.support.killing import SPAN, wait_until
 from tests.support.offspring import Offspring, offspring
 from tests.support.place import SHIM, Place, place_in
-from tests.support.programs import new_home
+from tests.support.programs import Home
 from tests.system.secret_service import SecretService
 
 ROUNDS = 20
@@ -26,18 +26,15 @@ def daemons() -> Iterator[Offspring]:
 
 
 @pytest.fixture
-def place(daemons: Offspring, keyring: SecretService) -> Iterator[Place]:
+def place(daemons: Offspring, home: Home, keyring: SecretService) -> Iterator[Place]:
     """A place whose daemon keeps things, with a profile `data` and one for each round."""
-    with new_home() as home:
-        del home.environment["AGENTKEYS_VAULT"]
-        home.environment |= keyring.environment
-        home.succeed("agentkeys", "daemon", "start")
-        with place_in(home) as found:
-            for number in range(ROUNDS):
-                profile = found.sound_profile(duration=f"{number + 61}m")
-                found.tables["profiles"][f"cold{number}"] = profile
-            found.configure()
-            yield found
+    home.succeed("agentkeys", "daemon", "start")
+    with place_in(home) as found:
+        for number in range(ROUNDS):
+            profile = found.sound_profile(duration=f"{number + 61}m")
+            found.tables["profiles"][f"cold{number}"] = profile
+        found.configure()
+        yield found
 
 
 def test_what_was_kept_is_served_after_a_kill(place: Place, daemons: Offspring) -> None:

@@ -14,21 +14,18 @@ from agentkeys.audit import head_account
 from tests.support.chains import ledger_lines
 from tests.support.killing import wait_until
 from tests.support.place import SHIM, Place, place_in
-from tests.support.programs import new_home
+from tests.support.programs import Home
 from tests.support.raw_http import ask
 from tests.support.tokens import ALICE
 from tests.system.secret_service import SecretService
 
 
 @pytest.fixture
-def place(keyring: SecretService) -> Iterator[Place]:
+def place(home: Home, keyring: SecretService) -> Iterator[Place]:
     """ALICE is logged in, and the daemon finds that keyring."""
-    with new_home() as home:
-        del home.environment["AGENTKEYS_VAULT"]
-        home.environment |= keyring.environment
-        home.succeed("agentkeys", "daemon", "start")
-        with place_in(home, ALICE) as found:
-            yield found
+    home.succeed("agentkeys", "daemon", "start")
+    with place_in(home, ALICE) as found:
+        yield found
 
 
 def path(place: Place) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from agentkeys.secret import Secret
 from agentkeys.vault import OpenedVault, Vault, open_vault
 from agentkeys.vault.keyring_vault import KeyringVault
 from tests.contracts.vault_suite import VaultContract, play
-from tests.system.secret_service import SecretService, missing_packages
+from tests.system.secret_service import SecretService
 
 PATIENT = timedelta(seconds=30)
 SMALL = """
@@ -23,22 +22,6 @@ from agentkeys.vault.backends import find_backend
 from agentkeys.vault.helper import main
 main(find=lambda kind: find_backend(kind)._replace(largest=2560))
 """
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[SecretService]:
-    """A session bus that no keyring is on yet."""
-    if packages := missing_packages():
-        pytest.fail(f"this needs real programs: apt-get install {' '.join(packages)}")
-    with SecretService(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-def keyring(bus: SecretService) -> SecretService:
-    """An unlocked keyring with a default collection."""
-    bus.start_keyring(password="pw")
-    return bus
 
 
 def vault_of(service: SecretService, limit: timedelta = PATIENT) -> KeyringVault:

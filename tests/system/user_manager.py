@@ -8,26 +8,25 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from agentkeys_shell.sandbox.processes import wait_until
 from tests.support.programs import PATIENCE, Home
+from tests.system.starting import SYSTEMD, wait_for_systemd
 
 __all__ = ["UserManager", "missing_systemd"]
 
-_PROGRAM = Path("/lib/systemd/systemd")
 # It runs only where the system looks booted with systemd, which a container does not.
 # What units must not see is covered with nodes that the system's own manager makes at its start.
 _START = f"""
 mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system &&
 mkdir -p /run/systemd/inaccessible/dir && chmod 0 /run/systemd/inaccessible/dir &&
 install -m 0 /dev/null /run/systemd/inaccessible/reg &&
-mknod -m 0 /run/systemd/inaccessible/chr c 0 0 && exec {_PROGRAM} --user
+mknod -m 0 /run/systemd/inaccessible/chr c 0 0 && exec {SYSTEMD} --user
 """
 
 
 def missing_systemd() -> str | None:
     """What to install before any of this can run."""
     programs = ("systemd-socket-activate", "systemd-analyze", "systemctl")
-    if all(map(shutil.which, programs)) and _PROGRAM.exists():
+    if all(map(shutil.which, programs)) and SYSTEMD.exists():
         return None
     return "this needs real programs: apt-get install systemd"
 
@@ -49,11 +48,7 @@ class UserManager:
                 stdout=log,
                 stderr=log,
             )
-        if not wait_until(lambda: self._answers() or self._has_ended(), seconds=PATIENCE):
-            self.__exit__()
-        if self._has_ended():
-            said = self._log.read_text(encoding="utf-8", errors="replace")
-            raise AssertionError(f"systemd --user does not run; root may be needed: {said}")
+        wait_for_systemd(self._process, answers=self._answers, log=self._log)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -83,9 +78,6 @@ class UserManager:
 
     def _answers(self) -> bool:
         return self._ask("show-environment").returncode == 0
-
-    def _has_ended(self) -> bool:
-        return self._process.poll() is not None
 
     def _ask(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(

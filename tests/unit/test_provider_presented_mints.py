@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from agentkeys.config import OidcIdentity
 from agentkeys.errors import (
     AgentkeysError,
     StsBusy,
@@ -30,6 +29,7 @@ from agentkeys.provider.presented_mints import FAILURES
 from agentkeys.secret import Secret
 from tests.support.hasty_loop import HastyLoop, run_hastily
 from tests.support.moved_clock import SAMPLE_NOW
+from tests.support.oidc_place import an_identity
 from tests.support.profiles import a_profile
 from tests.support.providing import ProviderPlace, a_request
 from tests.support.tokens import ALICE, BOB, MISMADE, mismade_jwt, sign, web_identity_claims
@@ -202,19 +202,7 @@ def test_nobody_is_known_before_the_store_has_spoken() -> None:
 @pytest.mark.parametrize(("issuer", "calls"), [("https://id.example.com", 1), ("https://evil", 0)])
 def test_a_token_must_be_of_its_identity_s_issuer(issuer: str, calls: int) -> None:
     """Some stores do not look at it."""
-    identity = OidcIdentity(
-        name="staff",
-        issuer="https://id.example.com",
-        client_id="files",
-        flow="auto",
-        scopes=None,
-        requested_audience=None,
-        resource=None,
-        token="id",
-        secret=None,
-        private_key_file=None,
-        redirect_port=None,
-    )
+    identity = an_identity("https://id.example.com", name="staff", client_id="files")
     profile = a_profile(identity=identity, confine=Confinement("claim", "sub"), prefix="{sub}/")
 
     async def story(place: ProviderPlace) -> None:
