@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from agentkeys.errors import ConfigError
 
-__all__ = ["exposed_parent", "make_folders", "private_folder", "replace_file"]
+__all__ = [
+    "exposed_parent",
+    "is_private",
+    "make_folders",
+    "opened_plainly",
+    "private_folder",
+    "replace_file",
+]
 
 
 def make_folders(path: Path) -> None:
@@ -53,6 +62,16 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def is_private(path: Path) -> bool:
+    """Whether it is a folder of ours that nobody else can open, whatever lies above it.
+
+    Raises OSError.
+    """
+    found = path.lstat()
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return is_ours and not found.st_mode & 0o077
+
+
 def exposed_parent(path: Path) -> Path | None:
     """The folder above `path` where others could put something else in its place, if there is one.
 
@@ -87,6 +106,17 @@ def _closing(path: Path, mode: int) -> str:
     if mode & stat.S_ISVTX:
         return "choose a folder of your own: this one is shared by everybody"
     return f"run: chmod 700 {path}"
+
+
+def opened_plainly(path: Path) -> BinaryIO:
+    """The file at `path`, to be read; raises OSError for what is none, such as a link or a pipe."""
+    # A pipe that somebody put there must not hold us up.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no file", str(path))
 
 
 def replace_file(path: Path, content: str, *, outlives_machine: bool = True) -> None:

@@ -55,7 +55,10 @@ class ChainedFile:
         self._unsynced.sync()
 
     def contains(self, link: Link) -> bool:
-        """Whether the files hold the record that `link` is of. Blocks; for any thread."""
+        """Whether the files hold the record that `link` is of, or the one after it as their first.
+
+        Blocks; for any thread.
+        """
         if link == BEGINNING:
             return True
         while True:
@@ -132,13 +135,17 @@ class ChainedFile:
 
     def _find_link(self, tail: Tail) -> None:
         before = self.link
-        if tail.link is None:  # a new file: the chain comes from the one before it
-            known = [link for link in (before, self._last_full()) if link]
-            self.link = max(known, key=lambda link: link.seq, default=BEGINNING)
-        elif before is None or before.seq < tail.link.seq or before == tail.link:
-            self.link = tail.link
+        # Into a new file the chain comes from the one before it.
+        found = tail.link or self._last_full() or BEGINNING
+        if before is None:
+            self.link = found
+        elif tail.link is None and found.seq <= before.seq:
+            pass  # the file of our last record may have been moved away
+        elif found == before or (found.seq > before.seq and self.contains(before)):
+            self.link = found
         else:
-            self._tell(_ended_early(tail.link, before), is_missing=True)
+            self.link = found
+            self.go_on_from(before)
 
     def _last_full(self) -> Link | None:
         """The last link of the files that were full."""
@@ -150,12 +157,15 @@ class ChainedFile:
         return None
 
     def _holds(self, link: Link) -> bool:
+        first = None
         for path in reversed(ledger_files(self._path)):
             for line in lines_backwards(path):
                 sealed = parse_sealed(line)
                 if sealed and sealed.link.seq <= link.seq:
                     return sealed.link == link
-        return False
+                first = sealed or first
+        # Where all before it was moved away, the first record still says what it follows.
+        return first is not None and Link(first.link.seq - 1, first.previous) == link
 
     def _put_aside(self) -> None:
         """The file is none of ours, or was written before there were chains."""

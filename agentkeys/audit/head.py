@@ -14,10 +14,14 @@ from typing import Protocol
 
 from agentkeys.audit.chain import Link, parse_link
 from agentkeys.errors import AuditError
-from agentkeys.private_files import private_folder, replace_file
+from agentkeys.private_files import opened_plainly, private_folder, replace_file
 from agentkeys.secret import Secret
 
 __all__ = ["FileHeadKeeper", "HeadKeeper", "HeadVault", "VaultHeadKeeper", "head_account"]
+
+
+_LARGEST_HEAD = 1 << 12
+"""Bytes; one of ours has a hundred."""
 
 
 class HeadKeeper(Protocol):
@@ -96,7 +100,7 @@ class FileHeadKeeper:
 
     async def load(self) -> Link | None:
         try:
-            text = await asyncio.to_thread(self._path.read_text, encoding="utf-8")
+            text = await asyncio.to_thread(self._read)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as problem:
@@ -105,6 +109,10 @@ class FileHeadKeeper:
 
     async def save(self, head: Link) -> None:
         await asyncio.to_thread(self._write, _encode(head))
+
+    def _read(self) -> str:
+        with opened_plainly(self._path) as file:
+            return file.read(_LARGEST_HEAD).decode()
 
     def _write(self, text: str) -> None:
         try:

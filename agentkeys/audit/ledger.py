@@ -6,6 +6,7 @@ with a digest of itself and of the line before it (`chain`).
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -190,7 +191,7 @@ class FileLedger:
         except OSError as problem:
             raise AuditError(
                 f"the ledger {self._path} cannot be {verb}: {problem.strerror}",
-                hint="make room on the disk, or make the folder writable",
+                hint=_hint(problem),
             ) from problem
         except ConfigError as problem:
             raise AuditError(
@@ -198,6 +199,15 @@ class FileLedger:
             ) from problem
 
 
+def _hint(problem: OSError) -> str:
+    if isinstance(problem, BlockingIOError):
+        return "see which process holds it, such as with lslocks"
+    if problem.errno in _NOT_OURS:
+        return "look at what it is and whose; it should be a file of yours, mode 0600"
+    return "make room on the disk, or make the folder writable"
+
+
+_NOT_OURS = {errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 _FIELDS = tuple(each.name for each in fields(AuditRecord))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agentkeys.private_files import private_folder
+from agentkeys.private_files import is_private, private_folder
 
 __all__ = ["PATIENCE_SECONDS", "append_whole", "locked_file"]
 
@@ -66,11 +66,16 @@ def append_whole(descriptor: int, content: bytes, *, size: int) -> None:
 
 
 def _open(path: Path) -> int:
-    try:
-        return os.open(path, _FLAGS, 0o600)
-    except FileNotFoundError:
+    if not _is_in_private_folder(path):
         private_folder(path.parent)
-        return os.open(path, _FLAGS, 0o600)
+    return os.open(path, _FLAGS, 0o600)
+
+
+def _is_in_private_folder(path: Path) -> bool:
+    try:
+        return is_private(path.parent)
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int, path: Path, end: float) -> os.stat_result | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentkeys.audit.chain import LARGEST_LINE, Link, parse_sealed
+from agentkeys.private_files import opened_plainly
 
 __all__ = ["Tail", "first_link", "lines_backwards", "read_tail"]
 
@@ -62,8 +64,13 @@ def first_link(descriptor: int) -> Link | None:
 
 
 def lines_backwards(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file, the last one first, without their ends; raises OSError."""
-    with path.open("rb") as file:
+    """The whole lines of a file, the last one first, without their ends; raises OSError.
+
+    None of what is no file, such as a link or a pipe that somebody put there.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return
+    with opened_plainly(path) as file:
         begin, rest, is_last = file.seek(0, os.SEEK_END), b"", True
         while begin > 0:
             size = min(_BLOCK, begin)

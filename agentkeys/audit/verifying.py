@@ -63,10 +63,18 @@ def verify(files: Iterable[LedgerFile], heads: Collection[Link] = ()) -> Verific
             ) from problem
     for found in explain_seams(walk.stretches, begins_at=walk.begins_at):
         problems.add(found)
-    for head in heads:
-        if not _is_met(head, walk) and (lost := _lost(head, walk)):
-            problems.add(lost)
+    for lost in _all_lost(heads, walk):
+        problems.add(lost)
     return _verification(walk, problems, heads)
+
+
+def _all_lost(heads: Iterable[Link], walk: Walk) -> Iterable[Problem]:
+    """What became of the heads' records; two heads behind one end are one problem."""
+    found: dict[tuple[str, int | None], Problem] = {}
+    for head in sorted(set(heads), key=lambda head: (head.seq, head.chain), reverse=True):
+        if not _is_met(head, walk) and (lost := _lost(head, walk)):
+            found.setdefault((lost.kind, lost.seq), lost)
+    return found.values()
 
 
 def _is_met(head: Link, walk: Walk) -> bool:

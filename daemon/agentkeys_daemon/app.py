@@ -97,7 +97,12 @@ class App:
             report=self._minted,
             sources=self._sources,
         )
-        self.leases = ProfileLeases(identities=self.identities, transport=transport, clock=clock)
+        self.leases = ProfileLeases(
+            identities=self.identities,
+            transport=transport,
+            clock=clock,
+            as_now=self._profile_as_now,
+        )
         self._closing = Closing(leases=self.leases, reachable=self._open_terms)
         disk = DiskSync(ledger.sync)
         self.ledger = ledger
@@ -231,6 +236,12 @@ class App:
         await self.opened.vault.aclose()
         await self._transport.aclose()
         return left
+
+    def _profile_as_now(self, profile: Profile) -> Profile:
+        try:
+            return self.config.profiles.get(profile.name, profile)
+        except AgentkeysError:
+            return profile  # nobody can read the configuration
 
     def _terms(self, profile: Profile, inside: Run | None) -> LeaseTerms:
         return self.runs.terms(inside) if inside else self.leases.terms(profile)

@@ -33,7 +33,16 @@ def check_open(profile: Profile) -> None:
 class ProfileLeases:
     """Serves, refreshes and forgets leases; raises AgentkeysError and its leaves."""
 
-    def __init__(self, *, identities: Identities, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        identities: Identities,
+        transport: Transport,
+        clock: Clock,
+        as_now: Callable[[Profile], Profile],
+    ) -> None:
+        """`as_now` gives a profile as it is configured by now; raises nothing."""
+        self._as_now = as_now
         self._identities = identities
         self._transport = transport
         self._clock = clock
@@ -71,7 +80,10 @@ class ProfileLeases:
         it raises BreakGlassRequired.
         """
         check_open(terms.profile)
-        return await self._cache(terms).lease(terms, at_least=at_least, patience=patience)
+        lease = await self._cache(terms).lease(terms, at_least=at_least, patience=patience)
+        # It may have become one while it was minted.
+        check_open(self._as_now(terms.profile))
+        return lease
 
     async def subject(self, profile: Profile) -> str:
         """The source's word for whom `profile` is about now; raises LoginRequired, VaultError."""

@@ -301,6 +301,25 @@ def test_a_profile_that_becomes_one_is_shut_at_once(place: GlassPlace) -> None:
         assert len(place.sts.requests) == minted + 2
 
 
+def test_one_that_becomes_one_during_a_usual_mint_is_shut_to_who_waits(place: GlassPlace) -> None:
+    """What was minted goes to nobody, and is not kept for when the profile is a usual one again."""
+    set_glass(place, is_glass=False)
+    with (
+        place.sts.stuck(),
+        place.home.start("agentkeys-credential-process", "--profile", "data") as waiting,
+    ):
+        wait_until(lambda: len(place.sts.requests) == 1)
+        set_glass(place, is_glass=True)
+        place.sts.release()
+        stdout, stderr = waiting.communicate()
+    assert (waiting.returncode, stdout) == (1, "")
+    assert "break-glass alone" in stderr
+    place.status()
+    set_glass(place, is_glass=False)
+    assert place.through("GET credentials").served
+    assert len(place.sts.requests) == 2
+
+
 def test_others_keep_what_they_have(place: GlassPlace) -> None:
     """A neighbour with the same identity notices nothing."""
     set_glass(place, is_glass=False)

@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from agentkeys.audit.chain import LARGEST_LINE
 from agentkeys.audit.tail import lines_backwards
 from agentkeys.errors import AuditError
 from tests.support.chains import assert_chained, ledger_lines
+from tests.support.ledgers import sample_document, seal_all
 from tests.support.moved_clock import MovedClock
 
 SERVE = AuditRecord(event="serve")
@@ -185,6 +186,24 @@ def test_the_gap_is_told_once_also_where_it_cannot_be_written(path: Path) -> Non
     assert len(details(path)) == 1
 
 
+@pytest.mark.parametrize("name", ["ledger.jsonl", "ledger-000000000001.jsonl"])
+def test_one_that_is_written_anew_under_a_daemon_has_a_gap_for_ever(path: Path, name: str) -> None:
+    """However long it is, and whatever it is called: no other daemon has gone on from there."""
+    works = filled(path, records=5)
+    before = works.link
+    assert before is not None
+    path.unlink()
+    # The same number is left with another record, and more come after it.
+    path.with_name(name).write_bytes(b"".join(seal_all(map(sample_document, range(1, 9)))[0]))
+    works.append(SERVE)
+    recovered, served = ledger_lines(path)[-2:]
+    said = "the ledger's record 5 is not the one that its head is of: records are missing"
+    assert (recovered["seq"], recovered["previous"]) == (9, before.chain)
+    assert recovered["outcome_detail"] == said
+    assert (served["seq"], served["event"]) == (10, "serve")
+    assert works.gap is not None
+
+
 # Full files.
 
 
@@ -315,6 +334,33 @@ def test_a_lock_that_is_never_given_back_costs_little(path: Path) -> None:
     assert len(assert_chained(path)) == 102
 
 
+def test_what_is_in_the_way_is_named(path: Path) -> None:
+    """A hint leads to what stands there, rather than to a disk that has room."""
+    works = filled(path)
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert "which process" in hint_of(works)
+    path.rename(path.with_name("kept"))
+    path.symlink_to("kept")
+    assert "whose" in hint_of(works)
+    path.unlink()
+    path.mkdir()
+    assert "whose" in hint_of(works)
+    path.rmdir()
+    path.with_name("kept").rename(path)
+    with room_for(path, 10):
+        assert "make room" in hint_of(works)
+    works.append(SERVE)
+    assert len(assert_chained(path)) == 8
+
+
+def hint_of(works: FileLedger) -> str:
+    """With which a record is refused."""
+    with pytest.raises(AuditError) as refused:
+        works.append(SERVE)
+    return refused.value.hint or ""
+
+
 def test_a_folder_that_cannot_be_made_is_found_again_later(path: Path) -> None:
     """As when it was a file."""
     path.parent.touch()
@@ -351,6 +397,48 @@ def test_a_chain_goes_on_from_a_head_that_is_not_there(
     assert recovered["outcome"] == "error"
     assert recovered["outcome_detail"].endswith("records are missing")
     assert works.gap is not None
+
+
+def test_the_first_record_tells_which_one_it_follows(path: Path) -> None:
+    """Where all before it was moved away, which leaves no gap."""
+    works = filled(path)
+    head = works.link
+    assert head is not None
+    path.rename(path.with_name("archived"))
+    works.append(SERVE)
+    assert started(path).contains(head)
+    assert not started(path).contains(Link(head.seq, "a" * 64))
+    assert not started(path).contains(Link(head.seq - 1, head.chain))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_file_holds_nobody_up(path: Path, make: Callable[[Path], None]) -> None:
+    """A pipe, a folder or a link among the full files holds no records."""
+    path.parent.mkdir(mode=0o700)
+    make(path.with_name("ledger-000000000001.jsonl"))
+    works = started(path)
+    assert not works.contains(Link(1, "a" * 64))
+    works.append(SERVE)
+    assert works.link is not None
+    assert works.contains(works.link)
+    assert not works.contains(Link(7, "a" * 64))
+
+
+def test_a_folder_of_others_gets_no_records(path: Path) -> None:
+    """Open to them, or a link to where they may be at home."""
+    path.parent.mkdir(mode=0o700)
+    path.parent.chmod(0o770)
+    works = ledger(path)
+    with pytest.raises(AuditError, match="open to other users"):
+        works.append(SERVE)
+    path.parent.rename(path.parent.with_name("elsewhere"))
+    path.parent.symlink_to("elsewhere")
+    with pytest.raises(AuditError, match="is a link"):
+        works.append(SERVE)
+    assert not path.exists()
+    path.parent.unlink()
+    works.append(SERVE)
+    assert len(assert_chained(path)) == 3
 
 
 def test_lines_can_be_read_from_the_end(path: Path) -> None:

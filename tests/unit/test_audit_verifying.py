@@ -287,6 +287,15 @@ def test_a_heap_of_problems_is_counted(tmp_path: Path) -> None:
     assert found.records == 5000
 
 
+def test_two_heads_behind_one_end_are_one_problem(written: WrittenLedger) -> None:
+    """The one that is farther tells how much is missing."""
+    for heads in ([107, 104], [104, 107], [107, 107]):
+        found = checked(written, *(Link(seq, "a" * 64) for seq in heads))
+        (problem,) = found.problems
+        assert (problem.kind, problem.seq) == ("truncated", 101)
+        assert "record 107 was written" in problem.message
+
+
 @pytest.mark.parametrize("length", [LARGEST_LINE - 1, LARGEST_LINE, LARGEST_LINE + 1, 5 << 20])
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_a_line_without_end_is_no_record(written: WrittenLedger, length: int, end: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 import threading
 from collections.abc import Awaitable, Callable
@@ -320,6 +321,28 @@ def test_without_a_keyring_it_is_kept_beside_the_ledger(tmp_path: Path) -> None:
         path.mkdir()
         with pytest.raises(AuditError, match="cannot be written"):
             await keeper.save(head)
+
+    play(story)
+
+
+def descriptors() -> int:
+    """How many this process holds."""
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_beside_the_ledger_holds_nobody_up(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """It is no head, and is looked at without being waited for, or followed."""
+
+    async def story() -> None:
+        path = tmp_path / "head.json"
+        make(path)
+        before = descriptors()
+        with pytest.raises(AuditError, match="cannot be read"):
+            await FileHeadKeeper(path).load()
+        assert descriptors() == before
 
     play(story)
 
