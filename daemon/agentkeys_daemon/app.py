@@ -23,16 +23,16 @@ from agentkeys.vault import OpenedVault
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.closing import Closing
 from agentkeys_daemon.diagnosis import Diagnosis
-from agentkeys_daemon.disk_sync import DiskSync
 from agentkeys_daemon.forgetting import Forgetting
 from agentkeys_daemon.identities import Identities, LiveIdentity
 from agentkeys_daemon.last_errors import LastErrors
-from agentkeys_daemon.ledger_head import LedgerHead
+from agentkeys_daemon.ledger.disk_sync import DiskSync
+from agentkeys_daemon.ledger.head import LedgerHead
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.logins import Logins
 from agentkeys_daemon.memory import keep_what_is_loaded
 from agentkeys_daemon.peers import Peer, itself
 from agentkeys_daemon.profile_leases import ProfileLeases
-from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.repeating import Repeats
 from agentkeys_daemon.runs.files import RunFiles
 from agentkeys_daemon.runs.run import Run

@@ -27,9 +27,9 @@ from agentkeys.sessions import BrokerSession
 from agentkeys.transport import Transport
 from agentkeys.vault import OpenedVault
 from agentkeys_daemon.identities import Identities
-from agentkeys_daemon.ledger_head import LedgerHead
+from agentkeys_daemon.ledger.head import LedgerHead
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.profile_leases import ProfileLeases
-from agentkeys_daemon.records import Recorder
 
 __all__ = ["Diagnosis"]
 

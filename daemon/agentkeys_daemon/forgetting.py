@@ -11,9 +11,9 @@ from agentkeys.errors import AgentkeysError, VaultError
 from agentkeys.leases import LeaseTerms
 from agentkeys_daemon.identities import Identities
 from agentkeys_daemon.last_errors import LastErrors
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.profile_leases import ProfileLeases
-from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.repeating import Repeats
 from agentkeys_daemon.runs.service import Runs
 

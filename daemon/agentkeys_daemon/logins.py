@@ -22,8 +22,8 @@ from agentkeys.tokens.file import no_token_file
 from agentkeys.tokens.github import no_job
 from agentkeys.transport import Transport
 from agentkeys_daemon.identities import Identities, LiveIdentity
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.peers import Peer
-from agentkeys_daemon.records import Recorder
 
 __all__ = ["Logins"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from agentkeys.audit import AuditRecord, FileLedger
 from agentkeys.clock import SystemClock
 from agentkeys.errors import AuditError
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.peers import Peer
-from agentkeys_daemon.records import Recorder
 from tests.support.profiles import PROFILE, a_lease
 
 __all__ = ["LedgerCost", "ledger_cost"]

@@ -14,9 +14,9 @@ from agentkeys.secret import Secret
 from agentkeys.sessions import GithubSession
 from agentkeys.transport import Transport
 from agentkeys_daemon.identities import Identities
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.logins import Logins
 from agentkeys_daemon.peers import Peer
-from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.token_sources import TokenSources
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.vault import FragileVault

@@ -23,8 +23,8 @@ from agentkeys.audit import (
 from agentkeys.errors import AuditError, VaultLocked
 from agentkeys.secret import Secret
 from agentkeys.vault.memory import MemoryVault
-from agentkeys_daemon.disk_sync import DiskSync
-from agentkeys_daemon.ledger_head import LedgerHead
+from agentkeys_daemon.ledger.disk_sync import DiskSync
+from agentkeys_daemon.ledger.head import LedgerHead
 from tests.fakes.vault import FragileVault
 from tests.support.chains import ledger_lines
 from tests.support.moved_clock import MovedClock

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from agentkeys.errors import AuditError, StsRefused
-from agentkeys_daemon.disk_sync import DiskSync
+from agentkeys_daemon.ledger.disk_sync import DiskSync
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.peers import Peer
-from agentkeys_daemon.records import Recorder
 from tests.fakes.ledger import MemoryLedger
 from tests.support.profiles import PROFILE, a_lease
 

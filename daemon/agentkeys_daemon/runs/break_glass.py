@@ -10,9 +10,9 @@ from datetime import timedelta
 from agentkeys.config import BREAK_GLASS_DURATION, Profile
 from agentkeys.errors import AgentkeysError, BreakGlassRefused
 from agentkeys.leases import Lease, LeaseTerms
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.profile_leases import ProfileLeases
-from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.runs.run import Run
 
 __all__ = ["BreakGlass"]

@@ -12,9 +12,9 @@ from agentkeys.config import Profile
 from agentkeys.errors import AgentkeysError, DaemonTimeout, UnknownRun
 from agentkeys.leases import Lease
 from agentkeys_daemon.endpoint import Minted, owner_of
+from agentkeys_daemon.ledger.records import VIA_JWT, Recorder
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.profile_leases import ProfileLeases
-from agentkeys_daemon.records import VIA_JWT, Recorder
 from agentkeys_daemon.repeating import Repeats
 from agentkeys_daemon.runs.registry import RunRegistry
 from agentkeys_daemon.runs.run import Run

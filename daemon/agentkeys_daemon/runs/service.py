@@ -15,9 +15,9 @@ from agentkeys.leases import Lease, LeaseTerms
 from agentkeys.secret import Secret
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.endpoint import Endpoint, adopt, listen
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.profile_leases import ProfileLeases
-from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.repeating import Repeats
 from agentkeys_daemon.runs.asked import AskedRun
 from agentkeys_daemon.runs.door import RunDoor

@@ -13,9 +13,9 @@ from agentkeys.processes import ProcessId
 from agentkeys.secret import Secret
 from agentkeys_daemon.aws_files import AwsFiles
 from agentkeys_daemon.endpoint import new_token, token_hash
+from agentkeys_daemon.ledger.records import Recorder
 from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.profile_leases import ProfileLeases
-from agentkeys_daemon.records import Recorder
 from agentkeys_daemon.runs.asked import AskedRun
 from agentkeys_daemon.runs.break_glass import BreakGlass
 from agentkeys_daemon.runs.registry import RunRegistry

@@ -13,14 +13,14 @@ from agentkeys.config import Identity, Profile
 from agentkeys.errors import AgentkeysError, AuditError, StsError
 from agentkeys.leases import Lease
 from agentkeys.sessions import Session
-from agentkeys_daemon.peers import Peer
-from agentkeys_daemon.record_facts import (
+from agentkeys_daemon.ledger.facts import (
     failure_facts,
     lease_facts,
     peer_facts,
     run_facts,
     session_facts,
 )
+from agentkeys_daemon.peers import Peer
 from agentkeys_daemon.runs.run import Run
 
 __all__ = ["VIA_JWT", "Recorder"]
