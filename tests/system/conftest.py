@@ -1,4 +1,4 @@
-"""What the tests with a real keyring share."""
+"""What tests with a real keyring share, and those with a real systemd."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.programs import Home, new_home
+from tests.system.person import USER, Person
 from tests.system.secret_service import SecretService, missing_packages
+from tests.system.system_manager import SystemManager, system_manager
+from tests.system.user_manager import missing_systemd
 
 
 @pytest.fixture
@@ -34,3 +37,31 @@ def home(bus: SecretService) -> Iterator[Home]:
         del fresh.environment["AGENTKEYS_VAULT"]
         fresh.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.environment["DBUS_SESSION_BUS_ADDRESS"]
         yield fresh
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemManager]:
+    """A systemd for a machine's services, with our programs for everybody."""
+    if words := missing_systemd():
+        pytest.fail(words)
+    with system_manager(tmp_path_factory.mktemp("systemd") / "log") as running:
+        yield running
+
+
+@pytest.fixture
+def somebody(manager: SystemManager) -> Iterator[Person]:
+    """With a folder of their own and no daemon."""
+    folder = "/var/lib/somebody"
+    manager.succeed("install", "--directory", "--mode=0700", f"--owner={USER}", folder)
+    person = Person(
+        manager,
+        {
+            "HOME": folder,
+            "AGENTKEYS_STATE_DIR": f"{folder}/state",
+            "AGENTKEYS_SOCKET": f"{folder}/run/daemon.sock",
+            "AGENTKEYS_VAULT": "memory",
+        },
+    )
+    yield person
+    person.succeed("agentkeys", "daemon", "stop", "--force")
+    manager.succeed("rm", "-r", folder)

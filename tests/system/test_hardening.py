@@ -5,77 +5,22 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import sandbox, sandbox_home
-from tests.support.programs import Finished, Home
-from tests.system.system_manager import SystemManager, system_manager
-from tests.system.user_manager import missing_systemd
+from tests.support.programs import Home
+from tests.system.person import SHIM, USER, Person
+from tests.system.system_manager import SystemManager
 
 __all__ = ["sandbox", "sandbox_home"]
 
-SHIM = "agentkeys-credential-process"
-USER = "games"
-"""One of Debian's own, with a home that is not theirs and nothing else."""
 SERVICE = f"agentkeys@{USER}.service"
 MOST_EXPOSED = 20
 """Of 100, as `systemd-analyze security` counts; a unit without any of it has 96."""
 SYS_RESOURCE = 1 << 24
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemManager]:
-    """A systemd for a machine's services, with our programs for everybody."""
-    if words := missing_systemd():
-        pytest.fail(words)
-    with system_manager(tmp_path_factory.mktemp("systemd") / "log") as running:
-        yield running
-
-
-@dataclass
-class Person:
-    """Somebody without any privilege, beside that systemd."""
-
-    manager: SystemManager
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def run(self, *argv: str | Path) -> Finished:
-        first = self.manager.bin / argv[0] if argv[0] in ("agentkeys", SHIM) else argv[0]
-        return self.manager.run(first, *argv[1:], user=USER, **self.environment)
-
-    def succeed(self, *argv: str | Path) -> str:
-        done = self.run(*argv)
-        assert done.status == 0, done
-        return done.stdout
-
-    def daemon(self) -> dict[str, Any]:
-        document = json.loads(self.succeed("agentkeys", "daemon", "status", "--json"))
-        found: dict[str, Any] = document["daemon"]
-        return found
-
-
-@pytest.fixture
-def somebody(manager: SystemManager) -> Iterator[Person]:
-    """With a folder of their own and no daemon."""
-    folder = "/var/lib/somebody"
-    manager.succeed("install", "--directory", "--mode=0700", f"--owner={USER}", folder)
-    person = Person(
-        manager,
-        {
-            "HOME": folder,
-            "AGENTKEYS_STATE_DIR": f"{folder}/state",
-            "AGENTKEYS_SOCKET": f"{folder}/run/daemon.sock",
-            "AGENTKEYS_VAULT": "memory",
-        },
-    )
-    yield person
-    person.succeed("agentkeys", "daemon", "stop", "--force")
-    manager.succeed("rm", "-r", folder)
 
 
 # what the user's own programs see
