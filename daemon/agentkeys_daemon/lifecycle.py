@@ -18,7 +18,7 @@ from agentkeys.vault import open_vault
 from agentkeys_daemon.activation import HandedSocket
 from agentkeys_daemon.handover import Handover, Taken
 from agentkeys_daemon.listening import BACKLOG, only_one
-from agentkeys_daemon.log import start_log
+from agentkeys_daemon.log import open_log
 from agentkeys_daemon.settings import log_level, vault_mode
 
 if TYPE_CHECKING:
@@ -55,23 +55,19 @@ def run_daemon(
     private_folder(paths.state)
     level = log_level(environ)
     lock = only_one(paths.socket)
-    handler = start_log(paths.log, level=level)
-    for name, because in hardening.why_not.items():
-        log.info("not %s: %s", name.replace("_", " "), because)
     try:
-        return asyncio.run(_live(environ, paths, ready, hardening, handed, taken))
+        with open_log(paths.log, level=level):
+            for name, because in hardening.why_not.items():
+                log.info("not %s: %s", name.replace("_", " "), because)
+            return asyncio.run(_live(environ, paths, ready, hardening, handed, taken))
     finally:
-        logging.getLogger("agentkeys").removeHandler(handler)
-        handler.close()
         lock.release()
 
 
 def log_failure(environ: Mapping[str, str], problem: AgentkeysError) -> None:
     """Writes down why no daemon could begin, as far as that is possible."""
-    with suppress(AgentkeysError):
-        handler = start_log(Paths.from_environment(environ).log)
+    with suppress(AgentkeysError), open_log(Paths.from_environment(environ).log):
         log.error("%s", problem.message)
-        handler.close()
 
 
 def _take_connections() -> None:

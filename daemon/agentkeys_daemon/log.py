@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -15,7 +17,7 @@ from agentkeys.clock import format_utc
 from agentkeys.errors import ConfigError
 from agentkeys.private_files import private_folder
 
-__all__ = ["start_log"]
+__all__ = ["open_log"]
 
 MAX_BYTES = 1_000_000
 OLD_FILES = 3
@@ -41,8 +43,9 @@ class _PrivateRotatingFile(RotatingFileHandler):
         return cast("TextIOWrapper", os.fdopen(descriptor, self.mode, encoding=self.encoding))
 
 
-def start_log(path: Path, *, level: int = logging.INFO) -> logging.Handler:
-    """Sends the daemon's own messages, from `level` on, to `path`; close the handler returned.
+@contextmanager
+def open_log(path: Path, *, level: int = logging.INFO) -> Iterator[None]:
+    """Sends the daemon's own messages, from `level` on, to `path` until its block ends.
 
     What the libraries below say goes nowhere, whatever the level: they do not know what is secret.
 
@@ -60,6 +63,12 @@ def start_log(path: Path, *, level: int = logging.INFO) -> logging.Handler:
         ) from problem
     handler.setFormatter(_JsonLines())
     logger = logging.getLogger("agentkeys")
+    before = logger.level
     logger.setLevel(level)
     logger.addHandler(handler)
-    return handler
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()

@@ -26,7 +26,7 @@ from agentkeys.errors import AgentkeysError
 from agentkeys.protocol import handed_headers
 from agentkeys.secret import Secret
 from agentkeys.vault.keyring_vault import KeyringVault
-from agentkeys_daemon.log import start_log
+from agentkeys_daemon.log import open_log
 from tests.support.marked_place import CREDENTIALS, Answer, MarkedPlace, Told, marked_place_in
 from tests.support.marks import Marks
 from tests.support.misbehaviour import ANSWERS
@@ -398,12 +398,8 @@ def test_a_keyring_helper_that_fails_tells_nothing(tmp_path: Path, act: str) -> 
         finally:
             await vault.aclose()
 
-    handler = start_log(tmp_path / "logs" / "daemon.jsonl", level=logging.DEBUG)
-    try:
+    with open_log(tmp_path / "logs" / "daemon.jsonl", level=logging.DEBUG):
         asyncio.run(story())
-    finally:
-        logging.getLogger("agentkeys").removeHandler(handler)
-        handler.close()
     log = (tmp_path / "logs" / "daemon.jsonl").read_text(encoding="utf-8")
     assert '"keyring: save' in log
     assert marks.found_in(log + "".join(told)) == set()

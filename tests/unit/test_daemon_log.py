@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentkeys.errors import ConfigError
-from agentkeys_daemon.log import MAX_BYTES, OLD_FILES, start_log
+from agentkeys_daemon.log import MAX_BYTES, OLD_FILES, open_log
 from agentkeys_daemon.request_log import shape_of
 from agentkeys_daemon.settings import log_level
 
@@ -20,10 +20,8 @@ from agentkeys_daemon.settings import log_level
 def path(tmp_path: Path) -> Iterator[Path]:
     """Where a log is being written."""
     path = tmp_path / "logs" / "daemon.jsonl"
-    handler = start_log(path)
-    yield path
-    logging.getLogger("agentkeys").removeHandler(handler)
-    handler.close()
+    with open_log(path):
+        yield path
 
 
 @pytest.fixture
@@ -72,14 +70,12 @@ def test_it_is_rotated_and_stays_private(path: Path, log: logging.Logger) -> Non
 def test_its_level_is_chosen(tmp_path: Path, log: logging.Logger, value: str, lines: int) -> None:
     """By AGENTKEYS_LOG; what libraries say is never among it."""
     path = tmp_path / "logs" / "daemon.jsonl"
-    handler = start_log(path, level=log_level({"AGENTKEYS_LOG": value}))
-    try:
+    level = logging.getLogger("agentkeys").level
+    with open_log(path, level=log_level({"AGENTKEYS_LOG": value})):
         log.info("one")
         log.debug("two")
         logging.getLogger("httpx").error("three")
-    finally:
-        logging.getLogger("agentkeys").removeHandler(handler)
-        handler.close()
+    assert logging.getLogger("agentkeys").level == level
     assert len(path.read_text(encoding="utf-8").splitlines()) == lines
 
 
@@ -109,6 +105,7 @@ def test_it_is_not_written_through_a_link(tmp_path: Path) -> None:
     """Somebody else's file must not grow by it."""
     (tmp_path / "logs").mkdir(mode=0o700)
     (tmp_path / "logs" / "daemon.jsonl").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match="cannot be written"):
-        start_log(tmp_path / "logs" / "daemon.jsonl")
+    log = open_log(tmp_path / "logs" / "daemon.jsonl")
+    with pytest.raises(ConfigError, match="cannot be written"), log:
+        pass
     assert not (tmp_path / "elsewhere").exists()
