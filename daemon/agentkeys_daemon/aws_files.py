@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from pathlib import Path
 
 from agentkeys.config import Profile
 from agentkeys.documents import place_variables
 from agentkeys.errors import ConfigError
 from agentkeys.leases import Lease
-from agentkeys.private_files import private_folder, replace_file
+from agentkeys.private_files import opened_plainly, private_folder, replace_file
 
 __all__ = ["AwsFiles"]
 
@@ -60,10 +59,9 @@ class AwsFiles:
 def _holds(path: Path, content: str) -> bool:
     """Whether it is a file of ours with just that in it: what it says steers AWS clients."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        opened = opened_plainly(path)
     except OSError:
         return False
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
-        return ours and file.read(len(content) + 1) == content.encode()
+    with opened as file:
+        is_ours = os.fstat(file.fileno()).st_uid == os.getuid()
+        return is_ours and file.read(len(content) + 1) == content.encode()

@@ -8,18 +8,15 @@ ports mean nothing after a restart of the machine.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from agentkeys.errors import RunError
-from agentkeys.private_files import private_folder, replace_file
+from agentkeys.private_files import opened_plainly, private_folder, replace_file
 from agentkeys.secret import Secret
 from agentkeys_daemon.runs.documents import parse_run, run_document
 from agentkeys_daemon.runs.run import Run
@@ -117,11 +114,7 @@ class RunFiles:
 
 
 def _read_plain(path: Path) -> bytes:
-    """Of a plain file: anything else that somebody has put there could hold us up for ever."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file")
+    with opened_plainly(path) as file:
         return file.read(LARGEST)
 
 
